@@ -1,0 +1,30 @@
+// Fully connected layers: y[M,O] = x[M,K]·Wᵀ, with PyTorch's weight layout [O,K]. All matrices are dense and row-major.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "epilogue.h"
+
+namespace rdi::kernels {
+
+struct LinearShape {
+  int32_t inFeatures, outFeatures;
+};
+
+// y = epilogue(x·Wᵀ); bias has outFeatures elements.
+size_t linearPackedFloats(const LinearShape& shape);
+void linearPack(const LinearShape& shape, const float* weight, float* packed);
+void linearForward(const LinearShape& shape, int32_t images, const float* x, const float* packed, const Epilogue& epilogue,
+                   float* y);
+
+// dx = epilogue(dy·W).
+size_t linearInputGradPackedFloats(const LinearShape& shape);
+void linearInputGradPack(const LinearShape& shape, const float* weight, float* packed);
+void linearInputGrad(const LinearShape& shape, int32_t images, const float* dy, const float* packed, const Epilogue& epilogue,
+                     float* dx);
+
+// accumulator[O,K] += dyᵀ·x; sum the workers' accumulators with sumBuffers (elementwise.h).
+void linearWeightGradAccumulate(const LinearShape& shape, int32_t images, const float* x, const float* dy, float* accumulator);
+
+}  // namespace rdi::kernels
