@@ -1,0 +1,125 @@
+import { readFile } from "node:fs/promises";
+import { writeFileAtomic } from "../util/atomic-file.js";
+import { ArgumentError, FormatError, expectArgument } from "../util/errors.js";
+import { DTYPES, type Dtype, type DtypeArrays } from "./dtypes.js";
+import { parseHeader, type TensorEntry } from "./safetensors-header.js";
+
+/** A tensor as a safetensors file holds it: row-major values, their shape (`[]` for a scalar), and how they are stored. */
+export type StoredTensor = {
+  [D in Dtype]: { readonly dtype: D; readonly shape: readonly number[]; readonly data: DtypeArrays[D] };
+}[Dtype];
+
+export interface Safetensors {
+  /** In the order of their data in the file. */
+  readonly tensors: Map<string, StoredTensor>;
+  readonly metadata: Record<string, string>;
+}
+
+/**
+ * Reads a safetensors file (https://github.com/huggingface/safetensors#format). F16 and BF16 become float32.
+ *
+ * @throws FormatError naming the defect if the file is missing or breaks the format in any way
+ */
+export async function readSafetensors(path: string): Promise<Safetensors> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFile(path);
+  } catch (error) {
+    throw new FormatError(path, `Expected a readable safetensors file but received ${(error as Error).message}`);
+  }
+  return decodeSafetensors(bytes, path);
+}
+
+/**
+ * The tensors in the bytes of a safetensors file, copied out of them.
+ *
+ * @param source what to call the bytes in errors
+ * @throws FormatError naming the defect if the bytes break the format in any way
+ */
+export function decodeSafetensors(bytes: Uint8Array, source: string): Safetensors {
+  const { entries, metadata, dataStart } = parseHeader(bytes, source);
+  const tensors = new Map<string, StoredTensor>();
+  for (const entry of entries) {
+    const stored = bytes.slice(dataStart + entry.begin, dataStart + entry.end);
+    if (entry.dtype === "BOOL") expectBooleans(stored, entry, source);
+    const { dtype, shape } = entry;
+    tensors.set(entry.name, { dtype, shape, data: DTYPES[dtype].decode(stored.buffer) } as StoredTensor);
+  }
+  return { tensors, metadata };
+}
+
+/**
+ * Writes tensors as a safetensors file, atomically: after an error the old file, if any, is as it was.
+ *
+ * @param tensors F16 and BF16 are rounded from float32 to the nearest, ties to even
+ * @param metadata free text, such as the model's name
+ * @throws ArgumentError if a tensor's data does not fit its dtype and shape, or a name is reserved
+ * @throws RdiError if the file cannot be written
+ */
+export async function writeSafetensors(
+  path: string,
+  tensors: ReadonlyMap<string, StoredTensor>,
+  metadata: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  await writeFileAtomic(path, encodeSafetensors(tensors, metadata));
+}
+
+/** The content of a safetensors file in pieces; see `writeSafetensors`. */
+export function encodeSafetensors(
+  tensors: ReadonlyMap<string, StoredTensor>,
+  metadata: Readonly<Record<string, string>> = {},
+): Uint8Array[] {
+  for (const [key, value] of Object.entries(metadata)) {
+    expectArgument(typeof value === "string", `metadata[${JSON.stringify(key)}]`, "a string", value);
+  }
+  // Widest values first, so that every tensor is aligned to its own values; then by name, so that files are comparable.
+  const ordered = [...tensors].sort(
+    ([nameA, a], [nameB, b]) => DTYPES[b.dtype].bytes - DTYPES[a.dtype].bytes || (nameA < nameB ? -1 : 1),
+  );
+  const header: [string, unknown][] = [];
+  if (Object.keys(metadata).length > 0) header.push(["__metadata__", metadata]);
+  const payload: Uint8Array[] = [];
+  let offset = 0;
+  for (const [name, tensor] of ordered) {
+    const stored = encodeTensor(name, tensor);
+    const end = offset + stored.byteLength;
+    header.push([name, { dtype: tensor.dtype, shape: tensor.shape, data_offsets: [offset, end] }]);
+    payload.push(stored);
+    offset = end;
+  }
+  const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(header)));
+  const padded = new Uint8Array(Math.ceil(json.length / 8) * 8).fill(0x20);
+  padded.set(json);
+  const length = new Uint8Array(8);
+  new DataView(length.buffer).setBigUint64(0, BigInt(padded.length), true);
+  return [length, padded, ...payload];
+}
+
+function encodeTensor(name: string, tensor: StoredTensor): Uint8Array {
+  const { dtype, shape, data } = tensor;
+  const what = `tensor ${JSON.stringify(name)}`;
+  if (name === "__metadata__") throw new ArgumentError(`Expected a tensor name other than "__metadata__"`);
+  const { array } = DTYPES[dtype];
+  expectArgument(data instanceof array, `the data of ${what}`, `a ${array.name} for dtype ${dtype}`, data);
+  const dimensions = shape.every((size) => Number.isSafeInteger(size) && size >= 0);
+  expectArgument(dimensions, `the shape of ${what}`, "non-negative integers", shape);
+  const count = shape.reduce((product, size) => product * size, 1);
+  if (data.length !== count) {
+    throw new ArgumentError(
+      `Expected ${count} values for ${what} of shape [${shape.join(", ")}] but received ${data.length}`,
+    );
+  }
+  return encodeAs(dtype, data);
+}
+
+/** `DTYPES[dtype].encode(data)`, for data already known to fit the dtype. */
+function encodeAs<D extends Dtype>(dtype: D, data: StoredTensor["data"]): Uint8Array {
+  return DTYPES[dtype].encode(data as DtypeArrays[D]);
+}
+
+function expectBooleans(stored: Uint8Array, entry: TensorEntry, source: string): void {
+  const at = stored.findIndex((value) => value > 1);
+  if (at < 0) return;
+  const what = `value ${at} of the BOOL tensor ${JSON.stringify(entry.name)}`;
+  throw new FormatError(source, `Expected 0 or 1 for ${what} but received ${String(stored[at])}`);
+}
