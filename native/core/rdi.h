@@ -1,0 +1,58 @@
+// The C ABI of every native engine (wasm, cpu, cuda): decode a plan, run it, give back buffers.
+// The plan format is documented in docs/plan-format.md.
+//
+// Functions that can fail return a negative status (or a null pointer), and leave a message for rdi_last_error.
+// An engine is used by one caller thread at a time; it spreads the work over its own workers.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __wasm__
+#define RDI_EXPORT(name) __attribute__((export_name(#name), visibility("default")))
+#else
+#define RDI_EXPORT(name) __attribute__((visibility("default")))
+#endif
+
+extern "C" {
+
+struct rdi_engine;
+struct rdi_plan;
+
+enum rdi_status : int32_t {
+  RDI_OK = 0,
+  RDI_BAD_PLAN = -1,       // the plan's words are not a valid plan
+  RDI_BAD_ARGUMENT = -2,   // batch, repeat, buffers … out of range
+  RDI_OUT_OF_MEMORY = -3,
+};
+
+// Creates the engine with `workers` ≥ 1 workers, the caller's thread included. Null: out of memory.
+RDI_EXPORT(rdi_engine_create) rdi_engine* rdi_engine_create(int32_t workers);
+// Stops the workers and frees everything, plans and buffers included.
+RDI_EXPORT(rdi_engine_destroy) void rdi_engine_destroy(rdi_engine* engine);
+// WASM with threads: entered by each worker 1 … workers − 1 on a thread of its own; returns after rdi_engine_destroy.
+RDI_EXPORT(rdi_worker_main) void rdi_worker_main(rdi_engine* engine, int32_t worker);
+
+// 64-byte aligned memory for external buffers. Null: out of memory (rdi_last_error says how much was asked and is in use).
+RDI_EXPORT(rdi_alloc) void* rdi_alloc(rdi_engine* engine, size_t bytes);
+RDI_EXPORT(rdi_free) void rdi_free(rdi_engine* engine, void* memory);
+// Bytes now held by buffers and plans: what a leak test counts.
+RDI_EXPORT(rdi_live_bytes) size_t rdi_live_bytes(const rdi_engine* engine);
+
+RDI_EXPORT(rdi_plan_create) rdi_plan* rdi_plan_create(rdi_engine* engine, const int32_t* words, size_t count);
+RDI_EXPORT(rdi_plan_destroy) void rdi_plan_destroy(rdi_plan* plan);
+// Bytes of arenas, packed weights, accumulators and scratch that the plan holds.
+RDI_EXPORT(rdi_plan_bytes) size_t rdi_plan_bytes(const rdi_plan* plan);
+
+// `buffers`: as many pointers as the plan has external buffers. `version`: of the parameters (see docs/plan-format.md).
+RDI_EXPORT(rdi_plan_run)
+int32_t rdi_plan_run(rdi_plan* plan, int32_t batch, int32_t repeat, void* const* buffers, int32_t version);
+
+// `thresholds`: one float a segment but the last. `probabilities` [batch, classes], `entropy` [batch] and `exits` [batch] receive the results.
+RDI_EXPORT(rdi_adaptive_run)
+int32_t rdi_adaptive_run(rdi_plan* plan, int32_t batch, const float* thresholds, void* const* buffers, float* probabilities,
+                         float* entropy, int32_t* exits, int32_t version);
+
+// The message of the last failure, zero-terminated; "" if none.
+RDI_EXPORT(rdi_last_error) const char* rdi_last_error(const rdi_engine* engine);
+
+}  // extern "C"

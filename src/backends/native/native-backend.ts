@@ -1,0 +1,195 @@
+import { encodePlan } from "../../graph/plan/encode.js";
+import { lower } from "../../graph/plan/lower.js";
+import { lowerAdaptive } from "../../graph/plan/lower-adaptive.js";
+import type { Program } from "../../graph/plan/program.js";
+import { sliceTo } from "../../graph/passes/dead-code.js";
+import { optimize } from "../../graph/passes/optimize.js";
+import type { Graph } from "../../graph/types.js";
+import type { DType, Spec } from "../../ops/spec.js";
+import { BackendError } from "../../util/errors.js";
+import { checkBatch, slotFor } from "../binding.js";
+import type {
+  AdaptiveGraph,
+  AdaptivePlan,
+  AdaptiveResults,
+  Backend,
+  CompileOptions,
+  HostArray,
+  ParamSet,
+  Plan,
+  Slot,
+} from "../backend.js";
+import { HostParamSet } from "../param-set.js";
+import type { NativeAbi, Pointer } from "./abi.js";
+
+interface NativeSlot extends Slot {
+  readonly pointer: Pointer;
+}
+
+const nothingPending = Promise.resolve();
+
+/** The one class behind `wasm`, `cpu` and `cuda`: graphs become plans, and an engine runs them. */
+export class NativeBackend implements Backend {
+  readonly #abi: NativeAbi;
+  readonly #slots = new Set<Slot>();
+  #disposed = false;
+
+  constructor(abi: NativeAbi) {
+    this.#abi = abi;
+  }
+
+  get name(): NativeAbi["name"] {
+    return this.#abi.name;
+  }
+
+  get threads(): number {
+    return this.#abi.threads;
+  }
+
+  supports(): true {
+    return true;
+  }
+
+  alloc(bytes: number): Slot {
+    const slot: NativeSlot = { bytes, pointer: this.#abi.alloc(bytes) };
+    this.#slots.add(slot);
+    return slot;
+  }
+
+  free(slot: Slot): void {
+    if (this.#disposed || !this.#slots.delete(slot)) return;
+    this.#abi.free((slot as NativeSlot).pointer);
+  }
+
+  write(slot: Slot, data: HostArray): void {
+    if (data.byteLength > slot.bytes) {
+      throw new BackendError(`Expected at most ${slot.bytes} bytes for a slot but received ${data.byteLength}`);
+    }
+    this.#abi.write(this.pointer(slot), data);
+  }
+
+  read(slot: Slot, dtype: DType, length: number): Promise<HostArray> {
+    if (length * 4 > slot.bytes) {
+      throw new BackendError(`Expected to read at most ${slot.bytes / 4} elements of a slot but received ${length}`);
+    }
+    const data = dtype === "i32" ? new Int32Array(length) : new Float32Array(length);
+    this.#abi.read(this.pointer(slot), data);
+    return Promise.resolve(data);
+  }
+
+  liveBytes(): number {
+    return this.#abi.liveBytes();
+  }
+
+  bindParams(params: ReadonlyMap<string, { readonly spec: Spec; readonly data: HostArray }>): ParamSet {
+    return new HostParamSet(this, params);
+  }
+
+  compile(graph: Graph, params: ParamSet, options: CompileOptions): Plan {
+    const optimized = optimize(graph);
+    return new NativePlan(this, this.#abi, optimized, lower(optimized, options), params);
+  }
+
+  compileAdaptive({ graph, exits }: AdaptiveGraph, params: ParamSet, options: CompileOptions): AdaptivePlan {
+    const outputs = exits.flatMap((exit) => [`exit${exit}.probabilities`, `exit${exit}.entropy`]);
+    const optimized = optimize(sliceTo(graph, outputs));
+    return new NativeAdaptivePlan(this, this.#abi, optimized, lowerAdaptive(optimized, exits, options), params);
+  }
+
+  /** The address of a live slot. */
+  pointer(slot: Slot): Pointer {
+    if (!this.#slots.has(slot)) throw new BackendError("Expected a live slot of this backend but received a freed or foreign one");
+    return (slot as NativeSlot).pointer;
+  }
+
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.#slots.clear();
+    this.#abi.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+/** What ordinary and adaptive plans share: an encoded program in the engine. */
+abstract class EncodedPlan {
+  readonly bytes: number;
+  protected readonly plan: Pointer;
+  #disposed = false;
+
+  constructor(
+    protected readonly backend: NativeBackend,
+    protected readonly abi: NativeAbi,
+    protected readonly graph: Graph,
+    protected readonly program: Program,
+    protected readonly params: ParamSet,
+  ) {
+    this.plan = abi.planCreate(encodePlan(program));
+    this.bytes = abi.planBytes(this.plan);
+  }
+
+  protected pointers(io: ReadonlyMap<string, Slot>): Pointer[] {
+    if (this.#disposed) throw new BackendError("Expected a live plan but received a disposed one");
+    return this.program.buffers.map((name) => this.backend.pointer(slotFor(this.graph, this.params, io, name)));
+  }
+
+  sync(): Promise<void> {
+    return nothingPending;
+  }
+
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.abi.planDestroy(this.plan);
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+class NativePlan extends EncodedPlan implements Plan {
+  run(batch: number, io: ReadonlyMap<string, Slot>, repeat = 1): void {
+    checkBatch(batch, this.program.maxBatch);
+    this.abi.planRun(this.plan, batch, repeat, this.pointers(io), this.params.version);
+    if ([...this.graph.alias.values()].some((name) => this.graph.params.has(name))) this.params.touch();
+  }
+}
+
+class NativeAdaptivePlan extends EncodedPlan implements AdaptivePlan {
+  readonly #thresholds: Slot;
+
+  constructor(backend: NativeBackend, abi: NativeAbi, graph: Graph, program: Program, params: ParamSet) {
+    super(backend, abi, graph, program, params);
+    this.#thresholds = backend.alloc(4 * Math.max(1, program.segments.length - 1));
+  }
+
+  run(batch: number, inputs: ReadonlyMap<string, Slot>, thresholds: readonly number[], results: AdaptiveResults): void {
+    checkBatch(batch, this.program.maxBatch);
+    const wanted = this.program.segments.length - 1;
+    if (thresholds.length !== wanted) {
+      throw new BackendError(`Expected ${wanted} thresholds, one for each exit but the last, but received ${thresholds.length}`);
+    }
+    this.backend.write(this.#thresholds, Float32Array.from(thresholds));
+    this.abi.adaptiveRun(
+      this.plan,
+      batch,
+      this.backend.pointer(this.#thresholds),
+      this.pointers(inputs),
+      {
+        probabilities: this.backend.pointer(results.probabilities),
+        entropy: this.backend.pointer(results.entropy),
+        exits: this.backend.pointer(results.exits),
+      },
+      this.params.version,
+    );
+  }
+
+  override dispose(): void {
+    this.backend.free(this.#thresholds);
+    super.dispose();
+  }
+}

@@ -1,0 +1,10 @@
+import type { Graph } from "../types.js";
+import { eliminateCommonSubexpressions } from "./common-subexpressions.js";
+import { eliminateDeadCode } from "./dead-code.js";
+import { foldBatchNorm } from "./fold-batch-norm.js";
+import { fuseEpilogues } from "./fuse-epilogues.js";
+
+/** What every backend's compile begins with. The graph computes the same outputs, up to rounding. */
+export function optimize(graph: Graph): Graph {
+  return fuseEpilogues(eliminateDeadCode(foldBatchNorm(eliminateCommonSubexpressions(eliminateDeadCode(graph)))));
+}

@@ -1,0 +1,127 @@
+import type { Value } from "../graph/types.js";
+import { expectRank, expectSpecs, need, tensor, type NoAttrs, type NumberArray, type OpDef } from "./op.js";
+import { f32, i32, isPerImage, sameSpec, type Spec } from "./spec.js";
+
+function logitsSpec(op: string, ins: readonly (Spec | null)[], i: number): Spec {
+  const logits = need(op, ins, i, "logits");
+  expectRank(op, logits, 2, "logits");
+  expectSpecs(op, isPerImage(logits), "logits [N, classes]", { logits });
+  return logits;
+}
+
+function labelsSpec(op: string, ins: readonly (Spec | null)[], i: number): void {
+  const labels = need(op, ins, i, "labels");
+  expectSpecs(op, sameSpec(labels, i32("N")), "labels [N] i32", { labels });
+}
+
+/** Softmax of one row, shifted by its maximum so that nothing overflows; returns log Σ exp. */
+function softmaxRow(x: NumberArray, start: number, classes: number, out: Float64Array): number {
+  let max = -Infinity;
+  for (let k = 0; k < classes; k++) max = Math.max(max, x[start + k]!);
+  let sum = 0;
+  for (let k = 0; k < classes; k++) sum += out[k] = Math.exp(x[start + k]! - max);
+  for (let k = 0; k < classes; k++) out[k]! /= sum;
+  return max + Math.log(sum);
+}
+
+/** Cross-entropy −log softmax(logits)[label], in nats, of each image: logits [N,K], labels [N] in 0 … K−1 → [N]. */
+export const crossEntropy: OpDef<NoAttrs> = {
+  name: "crossEntropy",
+  kind: "map",
+  infer(ins) {
+    logitsSpec("crossEntropy", ins, 0);
+    labelsSpec("crossEntropy", ins, 1);
+    return f32("N");
+  },
+  reference(ins, _attrs, out) {
+    const logits = tensor(ins, 0);
+    const classes = logits.shape[1]!;
+    const p = new Float64Array(classes);
+    for (let n = 0; n < out.data.length; n++) {
+      const logSum = softmaxRow(logits.data, n * classes, classes, p);
+      out.data[n] = logSum - logits.data[n * classes + tensor(ins, 1).data[n]!]!;
+    }
+  },
+  vjp(g, node, ct, needs) {
+    const [logits, labels] = node.in as [Value, Value];
+    return [needs[0] ? g.node("crossEntropyGrad", [ct, logits, labels], {}) : null, null];
+  },
+};
+
+/** ct · (softmax(logits) − onehot(label)): ct [N], logits [N,K], labels [N] → [N,K]. */
+export const crossEntropyGrad: OpDef<NoAttrs> = {
+  name: "crossEntropyGrad",
+  kind: "map",
+  infer(ins) {
+    const ct = need("crossEntropyGrad", ins, 0, "a gradient");
+    expectSpecs("crossEntropyGrad", sameSpec(ct, f32("N")), "a gradient of one scalar an image", { ct });
+    labelsSpec("crossEntropyGrad", ins, 2);
+    return logitsSpec("crossEntropyGrad", ins, 1);
+  },
+  reference(ins, _attrs, out) {
+    const classes = out.shape[1]!;
+    const p = new Float64Array(classes);
+    for (let n = 0; n < out.shape[0]!; n++) {
+      softmaxRow(tensor(ins, 1).data, n * classes, classes, p);
+      p[tensor(ins, 2).data[n]!]! -= 1;
+      for (let k = 0; k < classes; k++) out.data[n * classes + k] = tensor(ins, 0).data[n]! * p[k]!;
+    }
+  },
+};
+
+/** Softmax over the classes: [N,K] → [N,K]. */
+export const softmax: OpDef<NoAttrs> = {
+  name: "softmax",
+  kind: "map",
+  infer: (ins) => logitsSpec("softmax", ins, 0),
+  reference(ins, _attrs, out) {
+    const classes = out.shape[1]!;
+    const p = new Float64Array(classes);
+    for (let n = 0; n < out.shape[0]!; n++) {
+      softmaxRow(tensor(ins, 0).data, n * classes, classes, p);
+      out.data.set(p, n * classes);
+    }
+  },
+};
+
+/** Keeps the logarithm finite where a probability is zero; the authors' constant, which their thresholds were chosen with. */
+export const ENTROPY_OFFSET = 1e-5;
+
+/** −Σ p·log(p + 1e-5) of softmax(logits), in nats: [N,K] → [N]. */
+export const entropy: OpDef<NoAttrs> = {
+  name: "entropy",
+  kind: "map",
+  infer(ins) {
+    logitsSpec("entropy", ins, 0);
+    return f32("N");
+  },
+  reference(ins, _attrs, out) {
+    const classes = tensor(ins, 0).shape[1]!;
+    const p = new Float64Array(classes);
+    for (let n = 0; n < out.data.length; n++) {
+      softmaxRow(tensor(ins, 0).data, n * classes, classes, p);
+      out.data[n] = -p.reduce((sum, q) => sum + q * Math.log(q + ENTROPY_OFFSET), 0);
+    }
+  },
+};
+
+/** The first class of the largest logit: [N,K] → [N] i32. */
+export const argmax: OpDef<NoAttrs> = {
+  name: "argmax",
+  kind: "map",
+  infer(ins) {
+    logitsSpec("argmax", ins, 0);
+    return i32("N");
+  },
+  reference(ins, _attrs, out) {
+    const logits = tensor(ins, 0);
+    const classes = logits.shape[1]!;
+    for (let n = 0; n < out.data.length; n++) {
+      let best = 0;
+      for (let k = 1; k < classes; k++) {
+        if (logits.data[n * classes + k]! > logits.data[n * classes + best]!) best = k;
+      }
+      out.data[n] = best;
+    }
+  },
+};
