@@ -32,6 +32,7 @@ inline constexpr int VL = 4;
 
 typedef float vf __attribute__((vector_size(VL * sizeof(float))));
 typedef int32_t vi __attribute__((vector_size(VL * sizeof(float))));
+typedef uint32_t vu __attribute__((vector_size(VL * sizeof(float))));
 typedef float vfUnaligned __attribute__((vector_size(VL * sizeof(float)), aligned(sizeof(float)), may_alias));
 
 RDI_INLINE vf load(const float* p) { return *reinterpret_cast<const vfUnaligned*>(p); }

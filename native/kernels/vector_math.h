@@ -36,7 +36,7 @@ RDI_INLINE vf vectorLog(vf x) {
   const vi subnormal = x < smallestNormal;
   const vf scaled = select(subnormal, x * 33554432.0f, x);  // 2^25
   // scaled = m·2^k with m in [√½, √2).
-  const vi offset = reinterpret_cast<vi>(scaled) - 0x3f3504f3;
+  const vi offset = reinterpret_cast<vi>(reinterpret_cast<vu>(scaled) - 0x3f3504f3u);
   const vi exponent = (offset >> 23) - (subnormal & 25);
   const vf f = reinterpret_cast<vf>((offset & 0x007fffff) + 0x3f3504f3) - 1.0f;
   const vf k = toFloat(exponent);

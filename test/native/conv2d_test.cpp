@@ -1,0 +1,183 @@
+// Convolutions of many shapes, every method that supports them, against plain loops in double precision.
+#include "kernels/conv2d.h"
+
+#include "check.h"
+
+using namespace rdi::kernels;
+using test::Buffer;
+
+namespace {
+
+ConvShape shapeOf(int32_t in, int32_t height, int32_t width, int32_t out, int32_t kernelHeight, int32_t kernelWidth, int32_t stride,
+                  int32_t padding) {
+  return {in,
+          height,
+          width,
+          out,
+          (height + 2 * padding - kernelHeight) / stride + 1,
+          (width + 2 * padding - kernelWidth) / stride + 1,
+          kernelHeight,
+          kernelWidth,
+          stride,
+          padding};
+}
+
+const char* const methodNames[] = {"direct", "winograd2", "winograd4"};
+
+std::string nameOf(const ConvShape& s, ConvMethod method, int32_t images, const char* pass) {
+  char text[160];
+  snprintf(text, sizeof text, "conv2d %s %s, %d images %dx%dx%d -> %dx%dx%d, kernel %dx%d, stride %d, padding %d", pass,
+           methodNames[int(method)], images, s.inChannels, s.inHeight, s.inWidth, s.outChannels, s.outHeight, s.outWidth,
+           s.kernelHeight, s.kernelWidth, s.stride, s.padding);
+  return text;
+}
+
+// Calls visit(x index, weight index, y index) for every multiply-add of a convolution.
+template <class Visit>
+void forEachProduct(const ConvShape& s, int32_t images, Visit visit) {
+  for (int32_t n = 0; n < images; n++) {
+    for (int32_t oy = 0; oy < s.outHeight; oy++) {
+      for (int32_t ox = 0; ox < s.outWidth; ox++) {
+        for (int32_t kh = 0; kh < s.kernelHeight; kh++) {
+          for (int32_t kw = 0; kw < s.kernelWidth; kw++) {
+            const int32_t iy = oy * s.stride - s.padding + kh, ix = ox * s.stride - s.padding + kw;
+            if (iy < 0 || iy >= s.inHeight || ix < 0 || ix >= s.inWidth) continue;
+            const size_t x = ((size_t(n) * s.inHeight + iy) * s.inWidth + ix) * s.inChannels;
+            const size_t y = ((size_t(n) * s.outHeight + oy) * s.outWidth + ox) * s.outChannels;
+            for (int32_t c = 0; c < s.inChannels; c++) {
+              for (int32_t o = 0; o < s.outChannels; o++) {
+                visit(x + c, ((size_t(o) * s.inChannels + c) * s.kernelHeight + kh) * s.kernelWidth + kw, y + o);
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+// Which parts of the epilogue a test asks for.
+struct Parts {
+  bool bias, residual, relu, mask;
+};
+
+void applyEpilogue(std::vector<double>& result, int32_t channels, const Epilogue& e) {
+  for (size_t i = 0; i < result.size(); i++) {
+    if (e.bias) result[i] += e.bias[i % channels];
+    if (e.residual) result[i] += e.residual[i];
+    if (e.relu) result[i] = fmax(result[i], 0);
+    if (e.reluMask && !(e.reluMask[i] > 0)) result[i] = 0;
+  }
+}
+
+double toleranceOf(const ConvShape& s, ConvMethod method) {
+  // The longest sums of products (5x5 from 64 channels) round more.
+  const double exact = s.kernelHeight * s.kernelWidth * s.outChannels > 1024 ? 2e-6 : 1e-6;
+  return method == ConvMethod::Direct ? exact : method == ConvMethod::Winograd2 ? 3e-6 : 1e-5;
+}
+
+void testShape(const ConvShape& s, int32_t images) {
+  const size_t inFloats = size_t(images) * s.inHeight * s.inWidth * s.inChannels;
+  const size_t outFloats = size_t(images) * s.outHeight * s.outWidth * s.outChannels;
+  const size_t weights = size_t(s.outChannels) * s.inChannels * s.kernelHeight * s.kernelWidth;
+  Buffer x(inFloats, "x"), dy(outFloats, "dy"), weight(weights, "weight"), bias(s.outChannels, "bias");
+  Buffer residual(outFloats, "residual"), mask(outFloats, "mask"), inResidual(inFloats, "inResidual"), inMask(inFloats, "inMask");
+  x.random(1, 0, 1);
+  dy.random(2);
+  weight.random(3);
+  bias.random(4);
+  residual.random(5);
+  mask.random(6);
+  inResidual.random(7);
+  inMask.random(8);
+
+  std::vector<double> forward(outFloats), inputGrad(inFloats), weightGrad(weights);
+  forEachProduct(s, images, [&](size_t ix, size_t iw, size_t iy) {
+    forward[iy] += double(x[ix]) * weight[iw];
+    inputGrad[ix] += double(dy[iy]) * weight[iw];
+    weightGrad[iw] += double(dy[iy]) * x[ix];
+  });
+
+  for (ConvMethod method : {ConvMethod::Direct, ConvMethod::Winograd2, ConvMethod::Winograd4}) {
+    if (!conv2dSupports(s, method)) continue;
+    const double tolerance = toleranceOf(s, method);
+    {
+      Buffer packed(conv2dPackedFloats(s, method), "packed");
+      conv2dPack(s, method, weight.data(), packed.data());
+      for (const Parts& p : {Parts{}, Parts{true, false, true, false}, Parts{true, true, true, false}, Parts{false, true, false, true}}) {
+        const Epilogue e{p.bias ? bias.data() : nullptr, p.residual ? residual.data() : nullptr, p.mask ? mask.data() : nullptr,
+                         p.relu};
+        std::vector<double> expected = forward;
+        applyEpilogue(expected, s.outChannels, e);
+        Buffer scratch(conv2dScratchFloats(s, method, images), "scratch"), y(outFloats, "y");
+        conv2dForward(s, method, images, x.data(), packed.data(), e, y.data(), scratch.data());
+        test::checkClose(y.data(), expected, tolerance, nameOf(s, method, images, "forward"));
+      }
+    }
+    {
+      Buffer packed(conv2dInputGradPackedFloats(s, method), "packed");
+      conv2dInputGradPack(s, method, weight.data(), packed.data());
+      for (const Parts& p : {Parts{}, Parts{false, true, false, true}}) {
+        const Epilogue e{nullptr, p.residual ? inResidual.data() : nullptr, p.mask ? inMask.data() : nullptr, false};
+        std::vector<double> expected = inputGrad;
+        applyEpilogue(expected, s.inChannels, e);
+        Buffer scratch(conv2dInputGradScratchFloats(s, method, images), "scratch"), dx(inFloats, "dx");
+        conv2dInputGrad(s, method, images, dy.data(), packed.data(), e, dx.data(), scratch.data());
+        test::checkClose(dx.data(), expected, tolerance, nameOf(s, method, images, "input gradient"));
+      }
+    }
+    {
+      // Two workers: the first takes one image, the second the others.
+      const size_t size = conv2dWeightGradAccumulatorFloats(s, method);
+      Buffer first(size, "accumulator"), second(size, "accumulator"), dw(weights, "dw");
+      Buffer scratch(conv2dWeightGradScratchFloats(s, method, images), "scratch");
+      first.fill(0);
+      second.fill(0);
+      conv2dWeightGradAccumulate(s, method, 1, x.data(), dy.data(), first.data(), scratch.data());
+      if (images > 1) {
+        conv2dWeightGradAccumulate(s, method, images - 1, x.data() + inFloats / images, dy.data() + outFloats / images, second.data(),
+                                   scratch.data());
+      }
+      const float* accumulators[] = {first.data(), second.data()};
+      conv2dWeightGradFinish(s, method, accumulators, 2, dw.data());
+      test::checkClose(dw.data(), weightGrad, 2 * tolerance, nameOf(s, method, images, "weight gradient"));
+    }
+  }
+}
+
+}  // namespace
+
+int main() {
+  // RDI-SmallCNN.
+  testShape(shapeOf(1, 28, 28, 32, 3, 3, 1, 0), 2);
+  testShape(shapeOf(32, 26, 26, 32, 3, 3, 1, 0), 2);
+  testShape(shapeOf(32, 12, 12, 64, 3, 3, 1, 0), 3);
+  testShape(shapeOf(64, 10, 10, 64, 3, 3, 1, 0), 3);
+  testShape(shapeOf(32, 26, 26, 16, 3, 3, 2, 0), 2);
+  // RDI-ResNet38.
+  testShape(shapeOf(3, 32, 32, 16, 3, 3, 1, 1), 1);
+  testShape(shapeOf(16, 32, 32, 16, 3, 3, 1, 1), 2);
+  testShape(shapeOf(32, 16, 16, 32, 3, 3, 1, 1), 2);
+  testShape(shapeOf(64, 8, 8, 64, 3, 3, 1, 1), 5);
+  testShape(shapeOf(16, 32, 32, 32, 3, 3, 2, 1), 1);
+  testShape(shapeOf(16, 32, 32, 32, 1, 1, 2, 0), 1);
+  testShape(shapeOf(16, 16, 16, 64, 5, 5, 1, 2), 1);
+  testShape(shapeOf(64, 8, 8, 32, 3, 3, 1, 1), 1);
+  // Odd sizes, channel counts, strides and paddings; images smaller than a Winograd tile.
+  testShape(shapeOf(1, 1, 1, 1, 1, 1, 1, 0), 1);
+  testShape(shapeOf(1, 5, 7, 1, 3, 3, 1, 1), 2);
+  testShape(shapeOf(2, 6, 5, 3, 3, 3, 2, 1), 2);
+  testShape(shapeOf(3, 9, 7, 5, 3, 3, 1, 0), 1);
+  testShape(shapeOf(5, 8, 11, 10, 2, 4, 3, 1), 2);
+  testShape(shapeOf(10, 6, 6, 7, 3, 3, 1, 2), 2);
+  testShape(shapeOf(4, 3, 3, 4, 3, 3, 1, 0), 1);
+  testShape(shapeOf(4, 4, 9, 8, 3, 3, 1, 0), 2);
+  testShape(shapeOf(12, 5, 6, 4, 3, 3, 1, 2), 3);
+  testShape(shapeOf(8, 1, 1, 12, 3, 3, 1, 1), 17);
+  testShape(shapeOf(8, 7, 13, 20, 3, 3, 1, 1), 40);
+  testShape(shapeOf(200, 3, 3, 10, 3, 3, 1, 1), 1);
+  testShape(shapeOf(6, 7, 7, 9, 1, 1, 1, 0), 3);
+  testShape(shapeOf(4, 9, 9, 8, 4, 4, 4, 0), 1);
+  testShape(shapeOf(1, 8, 8, 4, 5, 3, 2, 2), 1);
+  return test::finish("conv2d");
+}
