@@ -102,7 +102,7 @@ function warp(path: PenPath, random: Random): void {
 
 /** Width, slant (mostly to the right), and rotation. */
 function skew(path: PenPath, random: Random): void {
-  const width = random.uniform(0.75, 1.2);
+  const width = random.uniform(0.8, 1.2);
   const slant = clamp(0.12 + 0.2 * random.normal(), -0.4, 0.6);
   const angle = clamp(0.12 * random.normal(), -0.3, 0.3);
   const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
@@ -118,7 +118,7 @@ function skew(path: PenPath, random: Random): void {
 function place(path: PenPath, random: Random): void {
   const [left, right] = [Math.min(...path.x), Math.max(...path.x)];
   const [top, bottom] = [Math.min(...path.y), Math.max(...path.y)];
-  const scale = Math.min(random.uniform(15, 20) / (bottom - top), 19 / (right - left));
+  const scale = Math.min(random.uniform(16, 20) / (bottom - top), 19 / (right - left));
   const centreX = SIDE / 2 + random.uniform(-2.2, 2.2);
   const centreY = SIDE / 2 + random.uniform(-2.2, 2.2);
   for (let i = 0; i < path.x.length; i++) {
@@ -129,7 +129,7 @@ function place(path: PenPath, random: Random): void {
 
 /** Writes into `ink` how deep inside the strokes each pixel's centre lies, in pixels; negative outside. */
 function inkStrokes(path: PenPath, random: Random, ink: Float64Array): void {
-  const radius = random.uniform(1.05, 1.75);
+  const radius = random.uniform(1.3, 1.9);
   const pressure = random.uniform(0, 0.2);
   const waves = random.uniform(0.5, 2.5) * 2 * Math.PI;
   const phase = random.uniform(0, 2 * Math.PI);
@@ -167,9 +167,9 @@ function inkPiece(path: PenPath, i: number, radius: number, ink: Float64Array): 
 
 /** Depth to brightness: a soft edge about a pixel wide, ink near 1, ground near 0, a little noise on both. */
 function expose(ink: Float64Array, random: Random, pixels: Uint8Array): void {
-  const softness = random.uniform(0.9, 1.5);
-  const brightness = random.uniform(0.92, 1);
-  const noise = random.uniform(0, 0.06);
+  const softness = random.uniform(0.8, 1.3);
+  const brightness = random.uniform(0.95, 1);
+  const noise = random.uniform(0, 0.05);
   for (let at = 0; at < ink.length; at++) {
     const edge = clamp((ink[at] as number) / softness + 0.5, 0, 1);
     const coverage = edge * edge * (3 - 2 * edge);

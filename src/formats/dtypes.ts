@@ -31,8 +31,7 @@ interface DtypeDef<D extends Dtype> {
 }
 
 interface ArrayType<A> {
-  new (buffer: ArrayBuffer): A;
-  new (length: number): A;
+  new (bufferOrLength: ArrayBuffer | number): A;
   readonly BYTES_PER_ELEMENT: number;
 }
 

@@ -137,7 +137,8 @@ function isSizes(value: unknown): value is number[] {
 
 /** A value as JSON, shortened: what came may be large. */
 function quote(value: unknown): string {
-  const text = JSON.stringify(value) ?? "nothing";
+  if (value === undefined) return "nothing";
+  const text = JSON.stringify(value);
   return text.length <= 80 ? text : `${text.slice(0, 77)}…`;
 }
 

@@ -1,6 +1,6 @@
-import { readFile } from "node:fs/promises";
 import { writeFileAtomic } from "../util/atomic-file.js";
 import { ArgumentError, FormatError, expectArgument } from "../util/errors.js";
+import { readFileBytes } from "../util/read-file.js";
 import { DTYPES, type Dtype, type DtypeArrays } from "./dtypes.js";
 import { parseHeader, type TensorEntry } from "./safetensors-header.js";
 
@@ -21,13 +21,7 @@ export interface Safetensors {
  * @throws FormatError naming the defect if the file is missing or breaks the format in any way
  */
 export async function readSafetensors(path: string): Promise<Safetensors> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(path);
-  } catch (error) {
-    throw new FormatError(path, `Expected a readable safetensors file but received ${(error as Error).message}`);
-  }
-  return decodeSafetensors(bytes, path);
+  return decodeSafetensors(await readFileBytes(path, "a safetensors file"), path);
 }
 
 /**
@@ -40,7 +34,8 @@ export function decodeSafetensors(bytes: Uint8Array, source: string): Safetensor
   const { entries, metadata, dataStart } = parseHeader(bytes, source);
   const tensors = new Map<string, StoredTensor>();
   for (const entry of entries) {
-    const stored = bytes.slice(dataStart + entry.begin, dataStart + entry.end);
+    // Not bytes.slice(): of Node's Buffer that is a view, whose buffer is the whole file.
+    const stored = new Uint8Array(bytes.subarray(dataStart + entry.begin, dataStart + entry.end));
     if (entry.dtype === "BOOL") expectBooleans(stored, entry, source);
     const { dtype, shape } = entry;
     tensors.set(entry.name, { dtype, shape, data: DTYPES[dtype].decode(stored.buffer) } as StoredTensor);
@@ -109,12 +104,8 @@ function encodeTensor(name: string, tensor: StoredTensor): Uint8Array {
       `Expected ${count} values for ${what} of shape [${shape.join(", ")}] but received ${data.length}`,
     );
   }
-  return encodeAs(dtype, data);
-}
-
-/** `DTYPES[dtype].encode(data)`, for data already known to fit the dtype. */
-function encodeAs<D extends Dtype>(dtype: D, data: StoredTensor["data"]): Uint8Array {
-  return DTYPES[dtype].encode(data as DtypeArrays[D]);
+  // The check above tied `data` to the dtype, which the compiler cannot follow through the table.
+  return (DTYPES[dtype] as { encode(values: StoredTensor["data"]): Uint8Array }).encode(data);
 }
 
 function expectBooleans(stored: Uint8Array, entry: TensorEntry, source: string): void {
