@@ -1,38 +1,80 @@
 // The interface of conv2d.h: chooses among the methods.
 #include "conv2d_internal.h"
+#include "winograd.h"
 
 namespace rdi::kernels {
+namespace {
 
-bool conv2dSupports(const ConvShape&, ConvMethod method) { return method == ConvMethod::Direct; }
+// run(tag) with the tag of a method.
+template <class Run>
+RDI_INLINE auto withMethod(ConvMethod method, Run run) {
+  switch (method) {
+    case ConvMethod::Winograd2: return run(Winograd2{});
+    case ConvMethod::Winograd4: return run(Winograd4{});
+    default: return run(Direct{});
+  }
+}
 
-ConvMethod conv2dMethod(const ConvShape&, ConvPass) { return ConvMethod::Direct; }
+}  // namespace
 
-size_t conv2dPackedFloats(const ConvShape& s, ConvMethod) { return direct::packedFloats(s); }
-void conv2dPack(const ConvShape& s, ConvMethod, const float* weight, float* packed) { direct::pack(s, weight, packed); }
-size_t conv2dScratchFloats(const ConvShape& s, ConvMethod, int32_t) { return direct::scratchFloats(s); }
-void conv2dForward(const ConvShape& s, ConvMethod, int32_t images, const float* x, const float* packed,
+bool conv2dSupports(const ConvShape& s, ConvMethod method) {
+  return method == ConvMethod::Direct || (s.kernelHeight == 3 && s.kernelWidth == 3 && s.stride == 1 &&
+                                          s.inChannels % VL == 0 && s.outChannels % VL == 0);
+}
+
+ConvMethod conv2dMethod(const ConvShape& s, ConvPass) {
+  return conv2dSupports(s, ConvMethod::Winograd4) ? ConvMethod::Winograd4 : ConvMethod::Direct;
+}
+
+size_t conv2dPackedFloats(const ConvShape& s, ConvMethod method) {
+  return withMethod(method, [&](auto m) { return ConvForward<decltype(m)>::packedFloats(s); });
+}
+
+void conv2dPack(const ConvShape& s, ConvMethod method, const float* weight, float* packed) {
+  withMethod(method, [&](auto m) { ConvForward<decltype(m)>::pack(s, weight, packed); });
+}
+
+size_t conv2dScratchFloats(const ConvShape& s, ConvMethod method, int32_t images) {
+  return withMethod(method, [&](auto m) { return ConvForward<decltype(m)>::scratchFloats(s, images); });
+}
+
+void conv2dForward(const ConvShape& s, ConvMethod method, int32_t images, const float* x, const float* packed,
                    const Epilogue& epilogue, float* y, float* scratch) {
-  direct::forward(s, images, x, packed, epilogue, y, scratch);
+  withMethod(method, [&](auto m) { ConvForward<decltype(m)>::run(s, images, x, packed, epilogue, y, scratch); });
 }
 
-size_t conv2dInputGradPackedFloats(const ConvShape& s, ConvMethod) { return direct::inputGradPackedFloats(s); }
-void conv2dInputGradPack(const ConvShape& s, ConvMethod, const float* weight, float* packed) {
-  direct::inputGradPack(s, weight, packed);
+size_t conv2dInputGradPackedFloats(const ConvShape& s, ConvMethod method) {
+  return withMethod(method, [&](auto m) { return ConvInputGrad<decltype(m)>::packedFloats(s); });
 }
-size_t conv2dInputGradScratchFloats(const ConvShape& s, ConvMethod, int32_t) { return direct::inputGradScratchFloats(s); }
-void conv2dInputGrad(const ConvShape& s, ConvMethod, int32_t images, const float* dy, const float* packed,
+
+void conv2dInputGradPack(const ConvShape& s, ConvMethod method, const float* weight, float* packed) {
+  withMethod(method, [&](auto m) { ConvInputGrad<decltype(m)>::pack(s, weight, packed); });
+}
+
+size_t conv2dInputGradScratchFloats(const ConvShape& s, ConvMethod method, int32_t images) {
+  return withMethod(method, [&](auto m) { return ConvInputGrad<decltype(m)>::scratchFloats(s, images); });
+}
+
+void conv2dInputGrad(const ConvShape& s, ConvMethod method, int32_t images, const float* dy, const float* packed,
                      const Epilogue& epilogue, float* dx, float* scratch) {
-  direct::inputGrad(s, images, dy, packed, epilogue, dx, scratch);
+  withMethod(method, [&](auto m) { ConvInputGrad<decltype(m)>::run(s, images, dy, packed, epilogue, dx, scratch); });
 }
 
-size_t conv2dWeightGradAccumulatorFloats(const ConvShape& s, ConvMethod) { return direct::weightGradAccumulatorFloats(s); }
-size_t conv2dWeightGradScratchFloats(const ConvShape& s, ConvMethod, int32_t) { return direct::weightGradScratchFloats(s); }
-void conv2dWeightGradAccumulate(const ConvShape& s, ConvMethod, int32_t images, const float* x, const float* dy,
-                                float* accumulator, float* scratch) {
-  direct::weightGradAccumulate(s, images, x, dy, accumulator, scratch);
+size_t conv2dWeightGradAccumulatorFloats(const ConvShape& s, ConvMethod method) {
+  return withMethod(method, [&](auto m) { return ConvWeightGrad<decltype(m)>::accumulatorFloats(s); });
 }
-void conv2dWeightGradFinish(const ConvShape& s, ConvMethod, const float* const* accumulators, int32_t count, float* dw) {
-  direct::weightGradFinish(s, accumulators, count, dw);
+
+size_t conv2dWeightGradScratchFloats(const ConvShape& s, ConvMethod method, int32_t images) {
+  return withMethod(method, [&](auto m) { return ConvWeightGrad<decltype(m)>::scratchFloats(s, images); });
+}
+
+void conv2dWeightGradAccumulate(const ConvShape& s, ConvMethod method, int32_t images, const float* x, const float* dy,
+                                float* accumulator, float* scratch) {
+  withMethod(method, [&](auto m) { ConvWeightGrad<decltype(m)>::accumulate(s, images, x, dy, accumulator, scratch); });
+}
+
+void conv2dWeightGradFinish(const ConvShape& s, ConvMethod method, const float* const* accumulators, int32_t count, float* dw) {
+  withMethod(method, [&](auto m) { ConvWeightGrad<decltype(m)>::finish(s, accumulators, count, dw); });
 }
 
 }  // namespace rdi::kernels

@@ -1,5 +1,7 @@
 #include "gemm.h"
 
+#include "store_tile.h"
+
 namespace rdi::kernels {
 namespace {
 
@@ -23,49 +25,16 @@ RDI_INLINE void multiplyTile(const float* const (&rows)[M], const Runs& runs, co
   }
 }
 
-// The epilogue of one tile whose columns are all there; offset[m] is that of the row's first column in C.
+// storeTile() for a tile with only `columns` columns.
 template <int M, int N>
-RDI_INLINE void storeTile(vf (&acc)[M][N], const Epilogue& e, const ptrdiff_t (&offset)[M], int stored, float* c) {
-  if (e.bias) {
-    RDI_UNROLL for (int n = 0; n < N; n++) {
-      vf bias = load(e.bias + n * VL);
-      RDI_UNROLL for (int m = 0; m < M; m++) acc[m][n] += bias;
-    }
-  }
-  if (e.residual) {
-    RDI_UNROLL for (int m = 0; m < M; m++) {
-      RDI_UNROLL for (int n = 0; n < N; n++) acc[m][n] += load(e.residual + offset[m] + n * VL);
-    }
-  }
-  if (e.relu) {
-    RDI_UNROLL for (int m = 0; m < M; m++) {
-      RDI_UNROLL for (int n = 0; n < N; n++) acc[m][n] = relu(acc[m][n]);
-    }
-  }
-  if (e.reluMask) {
-    RDI_UNROLL for (int m = 0; m < M; m++) {
-      RDI_UNROLL for (int n = 0; n < N; n++) {
-        acc[m][n] = keep(load(e.reluMask + offset[m] + n * VL) > zero(), acc[m][n]);
-      }
-    }
-  }
-  RDI_UNROLL for (int m = 0; m < M; m++) {
-    if (m < stored) {
-      RDI_UNROLL for (int n = 0; n < N; n++) store(c + offset[m] + n * VL, acc[m][n]);
-    }
-  }
-}
-
-// The same for a tile with only `columns` columns.
-template <int M, int N>
-void storePartialTile(const vf (&acc)[M][N], const Epilogue& e, const ptrdiff_t (&offset)[M], int stored, int32_t columns,
-                      float* c) {
-  for (int m = 0; m < stored; m++) {
+void storePartialTile(const vf (&acc)[M][N], const Epilogue& e, const ptrdiff_t (&offset)[M], int32_t stored, int32_t column,
+                      int32_t columns, float* c) {
+  for (int32_t m = 0; m < stored; m++) {
     float value[N * VL];
     for (int n = 0; n < N; n++) store(value + n * VL, acc[m][n]);
     for (int32_t j = 0; j < columns; j++) {
       float v = value[j];
-      if (e.bias) v += e.bias[j];
+      if (e.bias) v += e.bias[column + j];
       if (e.residual) v += e.residual[offset[m] + j];
       if (e.relu) v = v < 0 ? 0 : v;
       if (e.reluMask) v = e.reluMask[offset[m] + j] > 0 ? v : 0;
@@ -74,12 +43,12 @@ void storePartialTile(const vf (&acc)[M][N], const Epilogue& e, const ptrdiff_t 
   }
 }
 
-// All rows for one panel of N vectors, of which `columns` columns exist.
+// All rows for one panel of N vectors, of which `columns` columns exist, the first of them `column`.
 template <int M, int N>
-void multiplyPanel(const RowGrid& grid, const float* a, const Runs& runs, const float* panel, int32_t columns,
+void multiplyPanel(const RowGrid& grid, const float* a, const Runs& runs, const float* panel, int32_t column, int32_t columns,
                    const Epilogue& epilogue, float* c) {
   int32_t x = 0;
-  ptrdiff_t aLine = 0, cLine = 0;  // the grid row of the next row
+  ptrdiff_t aLine = 0, cLine = column;  // the grid row of the next row
   for (int32_t row = 0; row < grid.rows; row += M) {
     const float* rows[M];
     ptrdiff_t offset[M];
@@ -95,11 +64,11 @@ void multiplyPanel(const RowGrid& grid, const float* a, const Runs& runs, const 
     }
     vf acc[M][N] = {};
     multiplyTile<M, N>(rows, runs, panel, acc);
-    int stored = grid.rows - row < M ? grid.rows - row : M;
+    const int32_t stored = grid.rows - row < M ? grid.rows - row : M;
     if (columns == N * VL) {
-      storeTile<M, N>(acc, epilogue, offset, stored, c);
+      storeTile<M, N>(acc, epilogue, offset, stored, column, c);
     } else {
-      storePartialTile<M, N>(acc, epilogue, offset, stored, columns, c);
+      storePartialTile<M, N>(acc, epilogue, offset, stored, column, columns, c);
     }
   }
 }
@@ -158,18 +127,13 @@ void accumulateRows(const OuterGrid& grid, const float* a, const float* b, int32
 void multiply(const RowGrid& grid, const float* a, const Runs& runs, const float* packed, int32_t columns,
               const Epilogue& epilogue, float* c) {
   for (int32_t first = 0; first < columns; first += panelColumns) {
-    int32_t width = columns - first < panelColumns ? columns - first : panelColumns;
+    const int32_t width = columns - first < panelColumns ? columns - first : panelColumns;
     const float* panel = packed + size_t(first) * size_t(runs.total());
-    Epilogue e = epilogue;
-    if (e.bias) e.bias += first;
-    if (e.residual) e.residual += first;
-    if (e.reluMask) e.reluMask += first;
-    float* out = c + first;
     switch (ceilDiv(width, VL)) {
-      case 4: multiplyPanel<2, 4>(grid, a, runs, panel, width, e, out); break;
-      case 3: multiplyPanel<3, 3>(grid, a, runs, panel, width, e, out); break;
-      case 2: multiplyPanel<4, 2>(grid, a, runs, panel, width, e, out); break;
-      default: multiplyPanel<4, 1>(grid, a, runs, panel, width, e, out); break;
+      case 4: multiplyPanel<2, 4>(grid, a, runs, panel, first, width, epilogue, c); break;
+      case 3: multiplyPanel<3, 3>(grid, a, runs, panel, first, width, epilogue, c); break;
+      case 2: multiplyPanel<4, 2>(grid, a, runs, panel, first, width, epilogue, c); break;
+      default: multiplyPanel<4, 1>(grid, a, runs, panel, first, width, epilogue, c); break;
     }
   }
 }

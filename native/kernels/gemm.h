@@ -28,6 +28,13 @@ struct Runs {
 
 RDI_INLINE size_t packedFloats(int32_t depth, int32_t columns) { return size_t(depth) * size_t(roundUp(columns, VL)); }
 
+// Where packMatrix() puts element (k, column).
+RDI_INLINE size_t packedIndex(int32_t depth, int32_t columns, int32_t k, int32_t column) {
+  const int32_t first = column / panelColumns * panelColumns, left = roundUp(columns, VL) - first;
+  const int32_t width = left < panelColumns ? left : panelColumns;
+  return size_t(first) * depth + size_t(k) * width + (column - first);
+}
+
 // Packs B[depth][columns], given as element(k, column), into [panel][k][column of the panel], with zeros beyond the last column.
 template <class Element>
 void packMatrix(int32_t depth, int32_t columns, float* packed, Element element) {

@@ -6,10 +6,10 @@
 //
 // With one or two input channels such a product wastes most of each vector. There, dy·W is computed for all taps at once, and each
 // input gathers its taps from it.
-#include "conv2d_internal.h"
+#include "conv2d_direct.h"
 #include "gemm.h"
 
-namespace rdi::kernels::direct {
+namespace rdi::kernels {
 namespace {
 
 bool gathersTaps(const ConvShape& s) { return 2 * s.inChannels <= VL && s.kernelHeight * s.kernelWidth > 1; }
@@ -108,7 +108,8 @@ void gatherTaps(const ConvShape& s, const float* taps, const Epilogue& e, float*
 
 }  // namespace
 
-size_t inputGradPackedFloats(const ConvShape& s) {
+template <>
+size_t ConvInputGrad<Direct>::packedFloats(const ConvShape& s) {
   if (gathersTaps(s)) return kernels::packedFloats(s.outChannels, tapFloats(s));
   size_t total = 0;
   forEachClass(s, [&](const Line& rows, const Line& columns, size_t offset) {
@@ -117,7 +118,8 @@ size_t inputGradPackedFloats(const ConvShape& s) {
   return total;
 }
 
-void inputGradPack(const ConvShape& s, const float* weight, float* packed) {
+template <>
+void ConvInputGrad<Direct>::pack(const ConvShape& s, const float* weight, float* packed) {
   if (gathersTaps(s)) {
     packMatrix(s.outChannels, tapFloats(s), packed, [&](int32_t o, int32_t tap) {
       const int32_t at = tap / s.inChannels;
@@ -135,13 +137,15 @@ void inputGradPack(const ConvShape& s, const float* weight, float* packed) {
   });
 }
 
-size_t inputGradScratchFloats(const ConvShape& s) {
+template <>
+size_t ConvInputGrad<Direct>::scratchFloats(const ConvShape& s, int32_t) {
   if (gathersTaps(s)) return alignFloats(size_t(s.outHeight) * s.outWidth * tapFloats(s));
   const Geometry g = geometry(s);
   return g.padded ? alignFloats(size_t(g.rows.before + s.outHeight + g.rows.after) * g.width * s.outChannels) : 0;
 }
 
-void inputGrad(const ConvShape& s, int32_t images, const float* dy, const float* packed, const Epilogue& epilogue, float* dx,
+template <>
+void ConvInputGrad<Direct>::run(const ConvShape& s, int32_t images, const float* dy, const float* packed, const Epilogue& epilogue, float* dx,
                float* scratch) {
   const Geometry g = geometry(s);
   const ptrdiff_t dyRow = ptrdiff_t(g.width) * s.outChannels;
@@ -178,4 +182,4 @@ void inputGrad(const ConvShape& s, int32_t images, const float* dy, const float*
   }
 }
 
-}  // namespace rdi::kernels::direct
+}  // namespace rdi::kernels

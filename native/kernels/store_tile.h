@@ -1,0 +1,48 @@
+// The end of every register tile: the epilogue, and the stores.
+#pragma once
+
+#include "epilogue.h"
+#include "simd.h"
+
+namespace rdi::kernels {
+
+// Stores the first `stored` rows of a tile of M rows of N vectors. Row m starts at c + offset[m], and so in the epilogue's tensors;
+// `column` is the tile's first channel.
+template <int M, int N>
+RDI_INLINE void storeTile(vf (&acc)[M][N], const Epilogue& e, const ptrdiff_t (&offset)[M], int32_t stored, int32_t column,
+                          float* c) {
+  if (e.bias) {
+    RDI_UNROLL for (int n = 0; n < N; n++) {
+      const vf bias = load(e.bias + column + n * VL);
+      RDI_UNROLL for (int m = 0; m < M; m++) acc[m][n] += bias;
+    }
+  }
+  if (e.residual) {
+    RDI_UNROLL for (int m = 0; m < M; m++) {
+      if (m < stored) {
+        RDI_UNROLL for (int n = 0; n < N; n++) acc[m][n] += load(e.residual + offset[m] + n * VL);
+      }
+    }
+  }
+  if (e.relu) {
+    RDI_UNROLL for (int m = 0; m < M; m++) {
+      RDI_UNROLL for (int n = 0; n < N; n++) acc[m][n] = relu(acc[m][n]);
+    }
+  }
+  if (e.reluMask) {
+    RDI_UNROLL for (int m = 0; m < M; m++) {
+      if (m < stored) {
+        RDI_UNROLL for (int n = 0; n < N; n++) {
+          acc[m][n] = keep(load(e.reluMask + offset[m] + n * VL) > zero(), acc[m][n]);
+        }
+      }
+    }
+  }
+  RDI_UNROLL for (int m = 0; m < M; m++) {
+    if (m < stored) {
+      RDI_UNROLL for (int n = 0; n < N; n++) store(c + offset[m] + n * VL, acc[m][n]);
+    }
+  }
+}
+
+}  // namespace rdi::kernels

@@ -1,0 +1,151 @@
+// The parts of the Winograd convolutions F(M×M, 3×3): the transforms, and the blocks of tiles that they work on.
+//
+// Y = Aᵀ[(G g Gᵀ) ⊙ (Bᵀ d B)]A with g a 3×3 filter, d a tile of P×P inputs (P = M + 2) and Y its M×M outputs (Lavin and Gray, "Fast
+// algorithms for convolutional neural networks", 2016). Summed over input channels, the product ⊙ becomes P·P matrix products, one a
+// point, of [tiles][in channels] with [in channels][out channels].
+#pragma once
+
+#include "simd.h"
+
+namespace rdi::kernels {
+
+// F(2×2, 3×3).
+struct Winograd2 {
+  static constexpr int M = 2, P = 4;
+  static constexpr double G[P][3] = {{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}};
+  // t = Bᵀ d
+  static RDI_INLINE void input(const vf (&d)[P], vf (&t)[P]) {
+    t[0] = d[0] - d[2];
+    t[1] = d[1] + d[2];
+    t[2] = d[2] - d[1];
+    t[3] = d[1] - d[3];
+  }
+  // y = Aᵀ m
+  static RDI_INLINE void output(const vf (&m)[P], vf (&y)[M]) {
+    y[0] = m[0] + m[1] + m[2];
+    y[1] = m[1] - m[2] - m[3];
+  }
+  // m = A y
+  static RDI_INLINE void outputTransposed(const vf (&y)[M], vf (&m)[P]) {
+    m[0] = y[0];
+    m[1] = y[0] + y[1];
+    m[2] = y[0] - y[1];
+    m[3] = -y[1];
+  }
+};
+
+// F(4×4, 3×3), with the points 0, ±1, ±2, ∞.
+struct Winograd4 {
+  static constexpr int M = 4, P = 6;
+  static constexpr double G[P][3] = {{1.0 / 4, 0, 0},
+                                     {-1.0 / 6, -1.0 / 6, -1.0 / 6},
+                                     {-1.0 / 6, 1.0 / 6, -1.0 / 6},
+                                     {1.0 / 24, 1.0 / 12, 1.0 / 6},
+                                     {1.0 / 24, -1.0 / 12, 1.0 / 6},
+                                     {0, 0, 1}};
+  static RDI_INLINE void input(const vf (&d)[P], vf (&t)[P]) {
+    const vf four = broadcast(4), even = d[4] - d[2], odd = d[3] - d[1], twice = odd + odd;
+    const vf a = d[4] - four * d[2], b = d[3] - four * d[1];
+    t[0] = madd(four, d[0] - d[2], even);
+    t[1] = a + b;
+    t[2] = a - b;
+    t[3] = even + twice;
+    t[4] = even - twice;
+    t[5] = (d[5] - d[3]) - four * odd;
+  }
+  static RDI_INLINE void output(const vf (&m)[P], vf (&y)[M]) {
+    const vf p = m[1] + m[2], q = m[1] - m[2], r = m[3] + m[4], s = m[3] - m[4];
+    y[0] = m[0] + p + r;
+    y[1] = madd(broadcast(2), s, q);
+    y[2] = madd(broadcast(4), r, p);
+    y[3] = madd(broadcast(8), s, q) + m[5];
+  }
+  static RDI_INLINE void outputTransposed(const vf (&y)[M], vf (&m)[P]) {
+    const vf even = y[0] + y[2], odd = y[1] + y[3];
+    const vf even4 = madd(broadcast(4), y[2], y[0]), odd2 = madd(broadcast(8), y[3], y[1] + y[1]);
+    m[0] = y[0];
+    m[1] = even + odd;
+    m[2] = even - odd;
+    m[3] = even4 + odd2;
+    m[4] = even4 - odd2;
+    m[5] = y[3];
+  }
+};
+
+// A 3×3 convolution of stride 1. The input gradient is one as well: of dy, with padding 2 − padding.
+struct WinogradShape {
+  int32_t inChannels, inHeight, inWidth, outChannels, outHeight, outWidth, padding;
+};
+
+// Tiles are worked on in blocks of whole strips; a strip is one row of tiles of one image. Strip s is tile row s % down of image s / down.
+struct TileGrid {
+  int32_t across, down;  // tiles of an image
+  int32_t strips;        // of all images
+  int32_t blockStrips;   // of a block
+  RDI_INLINE int32_t blockTiles() const { return blockStrips * across; }
+};
+
+template <class F>
+TileGrid tileGrid(const WinogradShape& s, int32_t images) {
+  // Enough tiles that each point's weights are used often, few enough that a block's transforms stay in the second-level cache.
+  constexpr int32_t tilesWanted = 48;
+  TileGrid g;
+  g.across = ceilDiv(s.outWidth, F::M);
+  g.down = ceilDiv(s.outHeight, F::M);
+  g.strips = g.down * images;
+  const int32_t strips = tilesWanted / g.across;
+  g.blockStrips = strips < 1 ? 1 : strips < g.strips ? strips : g.strips;
+  return g;
+}
+
+// Floats between the points of a block's transform: not a power of two apart, so that they do not meet in one set of the cache.
+RDI_INLINE size_t pointStep(const TileGrid& g, int32_t channels) { return alignFloats(size_t(g.blockTiles()) * channels) + 16; }
+
+// Scratch of transformStrip(): the vertically transformed rows with their zero columns, and a row of zeros.
+template <class F>
+size_t stripFloats(const WinogradShape& s, const TileGrid& g) {
+  return alignFloats(size_t(F::P) * (g.across * F::M + 2) * s.inChannels) + alignFloats(size_t(s.inWidth) * s.inChannels);
+}
+
+// Zeros what transformStrip() expects to be zero; once a call is enough.
+template <class F>
+void prepareStrips(const WinogradShape& s, const TileGrid& g, float* scratch) {
+  __builtin_memset(scratch, 0, stripFloats<F>(s, g) * sizeof(float));
+}
+
+// v[point][tile][channel] = Bᵀ d B for the tiles of one strip; `v` is that of the strip's first tile.
+template <class F>
+void transformStrip(const WinogradShape& s, const TileGrid& g, const float* image, int32_t tileRow, float* scratch, float* v,
+                    size_t step) {
+  constexpr int P = F::P, M = F::M;
+  const size_t channels = size_t(s.inChannels), row = s.inWidth * channels, wide = (g.across * M + 2) * channels;
+  const float* zeros = scratch + alignFloats(P * wide);
+  const float* in[P];
+  for (int a = 0; a < P; a++) {
+    const int32_t y = tileRow * M - s.padding + a;
+    in[a] = y >= 0 && y < s.inHeight ? image + y * row : zeros;
+  }
+  float* middle = scratch + s.padding * channels;
+  // Columns that no tile reaches (the last of an image that the tiles do not cover) are left out.
+  const size_t reach = wide - s.padding * channels, used = row < reach ? row : reach;
+  for (size_t i = 0; i < used; i += VL) {
+    vf d[P], t[P];
+    RDI_UNROLL for (int a = 0; a < P; a++) d[a] = load(in[a] + i);
+    F::input(d, t);
+    RDI_UNROLL for (int a = 0; a < P; a++) store(middle + a * wide + i, t[a]);
+  }
+  for (int a = 0; a < P; a++) {
+    const float* from = scratch + a * wide;
+    float* to = v + a * P * step;
+    for (int32_t tile = 0; tile < g.across; tile++, from += (M - 1) * channels) {
+      for (size_t c = 0; c < channels; c += VL, from += VL, to += VL) {
+        vf d[P], t[P];
+        RDI_UNROLL for (int b = 0; b < P; b++) d[b] = load(from + b * channels);
+        F::input(d, t);
+        RDI_UNROLL for (int b = 0; b < P; b++) store(to + b * step, t[b]);
+      }
+    }
+  }
+}
+
+}  // namespace rdi::kernels
