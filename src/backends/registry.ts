@@ -1,0 +1,101 @@
+import { availableParallelism } from "node:os";
+import { ArgumentError, BackendError } from "../util/errors.js";
+import type { Backend, BackendName } from "./backend.js";
+import { NativeBackend } from "./native/native-backend.js";
+import { loadWasm } from "./native/wasm-module.js";
+import { ReferenceBackend } from "./reference/reference-backend.js";
+
+export interface BackendOptions {
+  /** Which backend; the fastest that works if absent. The environment variable `RDI_BACKEND` stands in for it. */
+  readonly backend?: BackendName;
+  /** Threads that share the work; the cores that this process may use if absent. */
+  readonly threads?: number;
+}
+
+/** One way to run, and how to start it. */
+interface Candidate {
+  readonly name: BackendName;
+  readonly description: string;
+  /** Whether it is chosen when none is asked for by name. */
+  readonly automatic: boolean;
+  open(threads: number): Promise<Backend>;
+}
+
+/** In the order in which they are tried. */
+const candidates: readonly Candidate[] = [
+  {
+    name: "wasm",
+    description: "WebAssembly with SIMD; threads through shared memory",
+    automatic: true,
+    open: async (threads) => new NativeBackend(await loadWasm({ threads })),
+  },
+  {
+    name: "reference",
+    description: "plain TypeScript in float64, for checking the others; very slow",
+    automatic: false,
+    open: () => Promise.resolve(new ReferenceBackend()),
+  },
+];
+
+/** What became of an attempt to start a backend. */
+export interface BackendReport {
+  readonly name: BackendName;
+  readonly description: string;
+  readonly available: boolean;
+  readonly threads?: number;
+  /** Why it is not available. */
+  readonly reason?: string;
+}
+
+function requestedName(options: BackendOptions): string | undefined {
+  return options.backend ?? process.env.RDI_BACKEND;
+}
+
+/**
+ * Starts the backend that is asked for, by `options` or by `RDI_BACKEND`, and fails loudly if it cannot be had; if none is asked for, the first
+ * that works.
+ *
+ * @throws ArgumentError on an unknown name or a thread count that is not a positive integer; BackendError, with every reason, if nothing starts.
+ */
+export async function createBackend(options: BackendOptions = {}): Promise<Backend> {
+  const threads = options.threads ?? availableParallelism();
+  if (!Number.isInteger(threads) || threads < 1 || threads > MAX_THREADS) {
+    throw new ArgumentError(`Expected 1 to ${MAX_THREADS} threads but received ${threads}`);
+  }
+  const name = requestedName(options);
+  const tried = name === undefined ? candidates.filter(({ automatic }) => automatic) : candidates.filter((candidate) => candidate.name === name);
+  if (tried.length === 0) {
+    throw new ArgumentError(`Expected a backend (${candidates.map((candidate) => candidate.name).join(", ")}) but received ${JSON.stringify(name)}`);
+  }
+  const reasons: string[] = [];
+  for (const candidate of tried) {
+    try {
+      return await candidate.open(threads);
+    } catch (error) {
+      reasons.push(`${candidate.name}: ${reasonOf(error)}`);
+    }
+  }
+  throw new BackendError(`No backend could be started. ${reasons.join("; ")}`);
+}
+
+const MAX_THREADS = 256;
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Tries every backend there is, and says of each whether it works and why not. */
+export async function describeBackends(options: BackendOptions = {}): Promise<BackendReport[]> {
+  const threads = options.threads ?? availableParallelism();
+  const reports: BackendReport[] = [];
+  for (const { name, description, open } of candidates) {
+    try {
+      const backend = await open(threads);
+      reports.push({ name, description, available: true, threads: backend.threads });
+      backend.dispose();
+    } catch (error) {
+      reports.push({ name, description, available: false, reason: reasonOf(error) });
+    }
+  }
+  return reports;
+}
