@@ -31,6 +31,8 @@ RDI_EXPORT(rdi_engine_create) rdi_engine* rdi_engine_create(int32_t workers);
 RDI_EXPORT(rdi_engine_destroy) void rdi_engine_destroy(rdi_engine* engine);
 // WASM with threads: entered by each worker 1 … workers − 1 on a thread of its own; returns after rdi_engine_destroy.
 RDI_EXPORT(rdi_worker_main) void rdi_worker_main(rdi_engine* engine, int32_t worker);
+// WASM with threads: the end of that worker's stack, which its thread sets its __stack_pointer to before it enters rdi_worker_main.
+RDI_EXPORT(rdi_worker_stack) void* rdi_worker_stack(rdi_engine* engine, int32_t worker);
 
 // 64-byte aligned memory for external buffers. Null: out of memory (rdi_last_error says how much was asked and is in use).
 RDI_EXPORT(rdi_alloc) void* rdi_alloc(rdi_engine* engine, size_t bytes);

@@ -1,0 +1,158 @@
+// The C ABI of rdi.h.
+#include <new>
+
+#include "adaptive_run.h"
+#include "ordinary_run.h"
+#include "plan_decoder.h"
+#include "plan_memory.h"
+#include "rdi.h"
+
+struct rdi_engine {
+  rdi::Heap heap;
+  size_t ownBytes = 0;  // what the engine itself holds of the heap
+  rdi::ThreadPool pool;
+  rdi::Message error;
+  rdi_plan* firstPlan = nullptr;
+};
+
+struct rdi_plan {
+  rdi_engine* engine;
+  rdi_plan* previous = nullptr;
+  rdi_plan* next = nullptr;
+  size_t bytes = 0;
+  bool cached = false;  // whether what is cached from the parameters is that of `version`
+  int32_t version = 0;
+  rdi::Plan plan = {};
+};
+
+namespace {
+
+using namespace rdi;
+
+constexpr const char* noEngine = "Out of memory: an engine could not be created with as many workers";
+
+int32_t refuse(rdi_engine* engine, const char* name, const char* expected, int64_t received) {
+  engine->error.clear() << "Expected " << expected << " for " << name << " but received " << received;
+  return RDI_BAD_ARGUMENT;
+}
+
+// What both kinds of run demand of their arguments.
+int32_t checkRun(rdi_plan* plan, bool adaptive, int32_t batch, void* const* buffers) {
+  rdi_engine* engine = plan->engine;
+  if (plan->plan.adaptive() != adaptive) {
+    engine->error.clear() << (adaptive ? "Expected an adaptive plan but received an ordinary one"
+                                       : "Expected an ordinary plan but received an adaptive one");
+    return RDI_BAD_ARGUMENT;
+  }
+  if (batch < 1 || batch > plan->plan.maxBatch) {
+    engine->error.clear() << "Expected 1 to " << plan->plan.maxBatch << " for batch but received " << batch;
+    return RDI_BAD_ARGUMENT;
+  }
+  if (!buffers && plan->plan.externalCount > 0) return refuse(engine, "buffers", "a list of pointers", 0);
+  for (int32_t i = 0; i < plan->plan.externalCount; i++) {
+    if (buffers[i] && reinterpret_cast<uintptr_t>(buffers[i]) % 4 == 0) continue;
+    engine->error.clear() << "Expected an address, a multiple of 4, for buffer " << i << " but received " << uint64_t(uintptr_t(buffers[i]));
+    return RDI_BAD_ARGUMENT;
+  }
+  return RDI_OK;
+}
+
+int32_t finishRun(rdi_plan* plan, const RunStatus& status, int32_t version) {
+  plan->cached = true;
+  plan->version = version;
+  if (!status.failed()) return RDI_OK;
+  plan->engine->error.clear() << status.message().text();
+  return RDI_BAD_ARGUMENT;
+}
+
+bool isStale(const rdi_plan* plan, int32_t version) { return !plan->cached || plan->version != version; }
+
+void unlink(rdi_plan* plan) {
+  (plan->previous ? plan->previous->next : plan->engine->firstPlan) = plan->next;
+  if (plan->next) plan->next->previous = plan->previous;
+}
+
+}  // namespace
+
+extern "C" {
+
+rdi_engine* rdi_engine_create(int32_t workers) {
+  void* memory = systemAllocate(sizeof(rdi_engine));
+  if (!memory) return nullptr;
+  auto engine = new (memory) rdi_engine;
+  if (engine->pool.start(engine->heap, workers, engine->error)) {
+    engine->ownBytes = engine->heap.liveBytes();
+    return engine;
+  }
+  engine->~rdi_engine();
+  systemFree(memory);
+  return nullptr;
+}
+
+void rdi_engine_destroy(rdi_engine* engine) {
+  if (!engine) return;
+  engine->pool.stop();
+  while (engine->firstPlan) rdi_plan_destroy(engine->firstPlan);
+  engine->~rdi_engine();
+  systemFree(engine);
+}
+
+void rdi_worker_main(rdi_engine* engine, int32_t worker) { engine->pool.workerMain(worker); }
+
+void* rdi_worker_stack(rdi_engine* engine, int32_t worker) { return engine->pool.stackTop(worker); }
+
+void* rdi_alloc(rdi_engine* engine, size_t bytes) { return engine->heap.allocate(bytes, engine->error); }
+
+void rdi_free(rdi_engine* engine, void* memory) { engine->heap.release(memory); }
+
+size_t rdi_live_bytes(const rdi_engine* engine) { return engine->heap.liveBytes() - engine->ownBytes; }
+
+rdi_plan* rdi_plan_create(rdi_engine* engine, const int32_t* words, size_t count) {
+  size_t before = engine->heap.liveBytes();
+  void* memory = engine->heap.allocate(sizeof(rdi_plan), engine->error);
+  if (!memory) return nullptr;
+  auto plan = new (memory) rdi_plan{.engine = engine};
+  if (!decodePlan(engine->heap, words, count, plan->plan, engine->error) || !checkPlan(engine->heap, plan->plan, engine->error) ||
+      !allocatePlan(engine->heap, engine->pool.workers(), plan->plan, engine->error)) {
+    plan->~rdi_plan();
+    engine->heap.release(plan);
+    return nullptr;
+  }
+  plan->bytes = engine->heap.liveBytes() - before;
+  plan->next = engine->firstPlan;
+  if (plan->next) plan->next->previous = plan;
+  engine->firstPlan = plan;
+  return plan;
+}
+
+void rdi_plan_destroy(rdi_plan* plan) {
+  if (!plan) return;
+  unlink(plan);
+  Heap& heap = plan->engine->heap;
+  plan->~rdi_plan();
+  heap.release(plan);
+}
+
+size_t rdi_plan_bytes(const rdi_plan* plan) { return plan->bytes; }
+
+int32_t rdi_plan_run(rdi_plan* plan, int32_t batch, int32_t repeat, void* const* buffers, int32_t version) {
+  if (int32_t status = checkRun(plan, false, batch, buffers)) return status;
+  if (repeat < 1) return refuse(plan->engine, "repeat", "at least 1", repeat);
+  OrdinaryRun run(plan->plan, plan->engine->pool, batch, buffers, repeat);
+  run.run(isStale(plan, version));
+  return finishRun(plan, run.status(), version);
+}
+
+int32_t rdi_adaptive_run(rdi_plan* plan, int32_t batch, const float* thresholds, void* const* buffers, float* probabilities,
+                         float* entropy, int32_t* exits, int32_t version) {
+  if (int32_t status = checkRun(plan, true, batch, buffers)) return status;
+  if (!thresholds && plan->plan.segments.size() > 1) return refuse(plan->engine, "thresholds", "an address", 0);
+  if (!probabilities || !entropy || !exits) return refuse(plan->engine, "the results", "addresses", 0);
+  AdaptiveRun run(plan->plan, plan->engine->pool, batch, buffers, thresholds, {probabilities, entropy, exits});
+  run.run(isStale(plan, version));
+  return finishRun(plan, run.status(), version);
+}
+
+const char* rdi_last_error(const rdi_engine* engine) { return engine ? engine->error.text() : noEngine; }
+
+}  // extern "C"

@@ -1,0 +1,88 @@
+#include "ordinary_run.h"
+
+namespace rdi {
+
+void OrdinaryRun::run(bool stale) {
+  stale_ = stale;
+  staleRepetitions_ = repeat_ > 1 && !plan.repeatsInside() && overwritesCached();
+  pool.run([](void* self, int32_t worker) { static_cast<OrdinaryRun*>(self)->work(worker); }, this);
+}
+
+// Whether a repetition changes parameters that something was cached from: a carried output may be bound to its input's buffer.
+bool OrdinaryRun::overwritesCached() const {
+  for (size_t i = 0; i < plan.written.size(); i++) {
+    for (size_t k = 0; plan.written[i] && k < plan.cachedFrom.size(); k++) {
+      if (plan.cachedFrom[k] && buffers[i] == buffers[k]) return true;
+    }
+  }
+  return false;
+}
+
+void OrdinaryRun::work(int32_t worker) {
+  bind(memory(worker), 0, 0);
+  if (stale_) refresh(worker);
+  if (plan.repeatsInside()) return runTiled(worker, plan.parameterPhases, repeat_);
+  for (int32_t r = 0; r < repeat_; r++) {
+    if (r > 0 && staleRepetitions_) refresh(worker);
+    for (int32_t i = plan.parameterPhases; i < int32_t(plan.phases.size()); i++) {
+      if (plan.phases[size_t(i)].kind == PhaseKind::Tiled) {
+        runTiled(worker, i, 1);
+      } else {
+        runWhole(worker, plan.phases[size_t(i)]);
+      }
+      pool.barrier();
+    }
+  }
+}
+
+void OrdinaryRun::runTiled(int32_t worker, int32_t phaseIndex, int32_t repeat) {
+  const Phase& phase = plan.phases[size_t(phaseIndex)];
+  WorkerMemory& own = memory(worker);
+  runPacks(worker, phaseIndex);
+  if (!phase.reduces) {
+    for (int32_t first = pool.takeTask() * tile; first < batch; first = pool.takeTask() * tile) {
+      runTile(own, phase, first, batch - first < tile ? batch - first : tile, repeat);
+    }
+    return;
+  }
+  // A fixed share, so that sums have the same order in every run with as many workers.
+  zeroBytes(own.accumulators, plan.accumulatorFloats * sizeof(float));
+  int32_t end = rangeStart(worker + 1);
+  for (int32_t first = rangeStart(worker); first < end; first += tile) {
+    runTile(own, phase, first, end - first < tile ? end - first : tile, 1);
+  }
+  pool.barrier();
+  finishReductions(worker, phase);
+}
+
+void OrdinaryRun::runTile(WorkerMemory& memory, const Phase& phase, int32_t first, int32_t images, int32_t repeat) {
+  bind(memory, first, 0);
+  runNodes(memory, phase.loads, images);
+  for (int32_t r = 0; r < repeat; r++) {
+    if (r > 0) carry(memory, images);
+    runNodes(memory, phase.body, images);
+  }
+  runNodes(memory, phase.stores, images);
+}
+
+void OrdinaryRun::carry(WorkerMemory& memory, int32_t images) {
+  for (const Carry& carry : plan.carries) {
+    copyBytes(memory.values[carry.input], memory.values[carry.output], size_t(images) * plan.values[size_t(carry.input)].bytes());
+  }
+}
+
+// Makes each reduction's output from the accumulators of the workers that had images, in their order.
+void OrdinaryRun::finishReductions(int32_t worker, const Phase& phase) {
+  const float* accumulators[ThreadPool::maxWorkers];
+  for (int32_t i = phase.body.first + pool.takeTask(); i < phase.body.end(); i = phase.body.first + pool.takeTask()) {
+    const Node& node = plan.nodes[size_t(i)];
+    if (!node.kernel->reduces()) continue;
+    int32_t count = 0;
+    for (int32_t w = 0; w < pool.workers(); w++) {
+      if (rangeStart(w) < rangeStart(w + 1)) accumulators[count++] = memory(w).accumulators + node.accumulatorOffset;
+    }
+    node.kernel->finish(nodeRun(memory(worker), node, 0), accumulators, count);
+  }
+}
+
+}  // namespace rdi

@@ -1,0 +1,30 @@
+// rdi_plan_run: phases in order, repeated inside the tile or from outside.
+#pragma once
+
+#include "run_context.h"
+
+namespace rdi {
+
+class OrdinaryRun : public RunContext {
+ public:
+  OrdinaryRun(Plan& plan, ThreadPool& pool, int32_t batch, void* const* buffers, int32_t repeat)
+      : RunContext(plan, pool, batch, buffers), repeat_(repeat) {}
+
+  // `stale`: what is cached from the parameters must be computed anew.
+  void run(bool stale);
+
+ private:
+  void work(int32_t worker);
+  bool overwritesCached() const;
+  void runTiled(int32_t worker, int32_t phaseIndex, int32_t repeat);
+  void runTile(WorkerMemory& memory, const Phase& phase, int32_t first, int32_t images, int32_t repeat);
+  void carry(WorkerMemory& memory, int32_t images);
+  void finishReductions(int32_t worker, const Phase& phase);
+  int32_t rangeStart(int32_t worker) const { return int32_t(int64_t(batch) * worker / pool.workers()); }
+
+  const int32_t repeat_;
+  bool stale_ = false;             // before the first repetition
+  bool staleRepetitions_ = false;  // before the others
+};
+
+}  // namespace rdi

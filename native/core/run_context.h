@@ -1,0 +1,40 @@
+// What ordinary and adaptive runs share: where values are, running nodes, and what is cached between runs.
+#pragma once
+
+#include "kernel.h"
+#include "thread_pool.h"
+
+namespace rdi {
+
+class RunContext {
+ public:
+  const RunStatus& status() const { return status_; }
+
+ protected:
+  RunContext(Plan& plan, ThreadPool& pool, int32_t batch, void* const* buffers);
+
+  WorkerMemory& memory(int32_t worker) { return plan.workers[size_t(worker)]; }
+  // Sets where the values are for the tile that starts at an image (external and shared values) or at a place in the worker's queues.
+  void bind(WorkerMemory& memory, int32_t firstImage, int32_t firstQueued);
+  NodeRun nodeRun(const WorkerMemory& memory, const Node& node, int32_t images);
+  void runNodes(WorkerMemory& memory, const NodeRange& range, int32_t images);
+
+  // Runs a parameter or whole phase. The caller puts a barrier behind it.
+  void runWhole(int32_t worker, const Phase& phase);
+  // Makes the packed weights that belong before a phase (or with the parameters), and waits for all.
+  void runPacks(int32_t worker, int32_t phase);
+  // Computes parameter phases and their packed weights, and waits for all.
+  void refresh(int32_t worker);
+
+  Plan& plan;
+  ThreadPool& pool;
+  const int32_t batch;
+  void* const* const buffers;
+  // Images that a worker takes at a time: at most plan.tile, and such that the workers have equal shares.
+  const int32_t tile;
+
+ private:
+  RunStatus status_;
+};
+
+}  // namespace rdi

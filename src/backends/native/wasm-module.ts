@@ -1,0 +1,262 @@
+import { readFile } from "node:fs/promises";
+import { Worker } from "node:worker_threads";
+
+import { BackendError, expectArgument } from "../../util/errors.js";
+import type { NativeAbi, Pointer } from "./abi.js";
+
+/** What the modules of `wasm/` export: the functions of `native/core/rdi.h`. */
+interface EngineExports {
+  readonly memory?: WebAssembly.Memory;
+  rdi_engine_create(workers: number): Pointer;
+  rdi_engine_destroy(engine: Pointer): void;
+  rdi_worker_stack(engine: Pointer, worker: number): Pointer;
+  rdi_alloc(engine: Pointer, bytes: number): Pointer;
+  rdi_free(engine: Pointer, memory: Pointer): void;
+  rdi_live_bytes(engine: Pointer): number;
+  rdi_plan_create(engine: Pointer, words: Pointer, count: number): Pointer;
+  rdi_plan_destroy(plan: Pointer): void;
+  rdi_plan_bytes(plan: Pointer): number;
+  rdi_plan_run(plan: Pointer, batch: number, repeat: number, buffers: Pointer, version: number): number;
+  rdi_adaptive_run(
+    plan: Pointer,
+    batch: number,
+    thresholds: Pointer,
+    buffers: Pointer,
+    probabilities: Pointer,
+    entropy: Pointer,
+    exits: Pointer,
+    version: number,
+  ): number;
+  rdi_last_error(engine: Pointer): Pointer;
+}
+
+export interface WasmOptions {
+  /** Workers that share the work, the calling thread included: 1 to 256. 1 takes the module without threads. */
+  readonly threads: number;
+}
+
+/** The most that `native/core/thread_pool.h` allows. */
+const maxThreads = 256;
+/** The limits that wasm/CMakeLists.txt gives the modules, in pages of 64 KiB: a memory that threads share is made out here. */
+const sharedMemoryPages = { initial: 64, maximum: 65536 };
+/** This file is three levels below the package's root, in src/ as in dist/. */
+const moduleFolder = new URL("../../../dist/wasm/", import.meta.url);
+const workerFile = new URL("./wasm-worker.mjs", import.meta.url);
+
+/**
+ * Starts a WebAssembly engine. Its threads do not keep the process alive; `dispose()` ends them.
+ *
+ * @throws BackendError if the module is not built or cannot be started
+ */
+export async function loadWasm({ threads }: WasmOptions): Promise<NativeAbi> {
+  expectArgument(
+    Number.isInteger(threads) && threads >= 1 && threads <= maxThreads,
+    "threads",
+    `an integer from 1 to ${maxThreads}`,
+    threads,
+  );
+  if (threads === 1) {
+    const { exports } = await WebAssembly.instantiate(await compiled("rdi-simd"));
+    const engine = exports as unknown as EngineExports;
+    return new WasmEngine(engine, engine.memory!, 1, []);
+  }
+  const module = await compiled("rdi-simd-threads");
+  const memory = new WebAssembly.Memory({ ...sharedMemoryPages, shared: true });
+  const { exports } = await WebAssembly.instantiate(module, { env: { memory } });
+  return startThreads(module, exports as unknown as EngineExports, memory, threads);
+}
+
+const modules = new Map<string, Promise<WebAssembly.Module>>();
+
+/** A module is compiled once for all engines of the process. */
+function compiled(name: string): Promise<WebAssembly.Module> {
+  let module = modules.get(name);
+  if (module === undefined) {
+    module = compile(name);
+    modules.set(name, module);
+  }
+  return module;
+}
+
+async function compile(name: string): Promise<WebAssembly.Module> {
+  const file = new URL(`${name}.wasm`, moduleFolder);
+  try {
+    return await WebAssembly.compile(await readFile(file));
+  } catch (cause) {
+    throw new BackendError(
+      `Expected the WebAssembly engine at ${file.pathname} (npm run build:wasm makes it): ${String(cause)}`,
+      {
+        cause,
+      },
+    );
+  }
+}
+
+async function startThreads(
+  module: WebAssembly.Module,
+  exports: EngineExports,
+  memory: WebAssembly.Memory,
+  threads: number,
+): Promise<NativeAbi> {
+  const workers: Worker[] = [];
+  const engine = new WasmEngine(exports, memory, threads, workers);
+  const ready: Promise<void>[] = [];
+  for (let worker = 1; worker < threads; worker++) {
+    const workerData = {
+      module,
+      memory,
+      engine: engine.engine,
+      worker,
+      stack: exports.rdi_worker_stack(engine.engine, worker),
+    };
+    const thread = new Worker(workerFile, { workerData, execArgv: [] });
+    workers.push(thread);
+    ready.push(
+      new Promise<void>((resolve, reject) => {
+        thread.once("message", () => resolve());
+        thread.once("error", reject);
+      }),
+    );
+  }
+  try {
+    // The engine would wait for a thread that is not there yet without letting it start: Node starts threads with the main thread's help.
+    await Promise.all(ready);
+  } catch (cause) {
+    // Not disposed of: that would wait for the threads to leave, and one has never come.
+    await Promise.all(workers.map((worker) => worker.terminate()));
+    throw new BackendError(`Expected ${threads} threads to start but one failed: ${String(cause)}`, { cause });
+  }
+  for (const thread of workers) thread.unref();
+  return engine;
+}
+
+class WasmEngine implements NativeAbi {
+  readonly name = "wasm";
+  readonly threads: number;
+  readonly engine: Pointer;
+  readonly #exports: EngineExports;
+  readonly #memory: WebAssembly.Memory;
+  readonly #workers: readonly Worker[];
+  #disposed = false;
+
+  constructor(exports: EngineExports, memory: WebAssembly.Memory, threads: number, workers: readonly Worker[]) {
+    this.#exports = exports;
+    this.#memory = memory;
+    this.#workers = workers;
+    this.threads = threads;
+    this.engine = exports.rdi_engine_create(threads);
+    if (this.engine === 0) throw new BackendError(this.#lastError());
+  }
+
+  alloc(bytes: number): Pointer {
+    expectArgument(
+      Number.isInteger(bytes) && bytes >= 0 && bytes < 2 ** 32,
+      "bytes",
+      "an integer from 0 to 2^32 - 1",
+      bytes,
+    );
+    return this.#pointer(this.#live().rdi_alloc(this.engine, bytes));
+  }
+
+  free(memory: Pointer): void {
+    this.#live().rdi_free(this.engine, memory);
+  }
+
+  liveBytes(): number {
+    return this.#live().rdi_live_bytes(this.engine) >>> 0;
+  }
+
+  write(to: Pointer, data: ArrayBufferView): void {
+    this.#bytes(to, data.byteLength).set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  }
+
+  read(from: Pointer, into: ArrayBufferView): void {
+    new Uint8Array(into.buffer, into.byteOffset, into.byteLength).set(this.#bytes(from, into.byteLength));
+  }
+
+  planCreate(words: Int32Array): Pointer {
+    return this.#withCopy(words, (address) =>
+      this.#pointer(this.#exports.rdi_plan_create(this.engine, address, words.length)),
+    );
+  }
+
+  planDestroy(plan: Pointer): void {
+    this.#live().rdi_plan_destroy(plan);
+  }
+
+  planBytes(plan: Pointer): number {
+    return this.#live().rdi_plan_bytes(plan) >>> 0;
+  }
+
+  planRun(plan: Pointer, batch: number, repeat: number, buffers: readonly Pointer[], version: number): void {
+    this.#withCopy(Uint32Array.from(buffers), (list) =>
+      this.#check(this.#exports.rdi_plan_run(plan, batch, repeat, list, version)),
+    );
+  }
+
+  adaptiveRun(
+    plan: Pointer,
+    batch: number,
+    thresholds: Pointer,
+    buffers: readonly Pointer[],
+    { probabilities, entropy, exits }: { probabilities: Pointer; entropy: Pointer; exits: Pointer },
+    version: number,
+  ): void {
+    this.#withCopy(Uint32Array.from(buffers), (list) =>
+      this.#check(
+        this.#exports.rdi_adaptive_run(plan, batch, thresholds, list, probabilities, entropy, exits, version),
+      ),
+    );
+  }
+
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    this.#exports.rdi_engine_destroy(this.engine);
+    for (const worker of this.#workers) void worker.terminate();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #live(): EngineExports {
+    if (this.#disposed)
+      throw new BackendError("Expected a WebAssembly engine in use but received one that was disposed of");
+    return this.#exports;
+  }
+
+  /** Views are made for each use: a memory that grows leaves its old views behind. */
+  #bytes(from: Pointer, count: number): Uint8Array {
+    this.#live();
+    return new Uint8Array(this.#memory.buffer, from, count);
+  }
+
+  /** Has `use` work on a copy of the words in the engine's memory, which is freed afterwards. */
+  #withCopy<T>(words: Int32Array | Uint32Array, use: (address: Pointer) => T): T {
+    const address = this.alloc(words.byteLength);
+    try {
+      this.write(address, words);
+      return use(address);
+    } finally {
+      this.free(address);
+    }
+  }
+
+  /** WebAssembly gives addresses as signed numbers; 0 stands for a failure. */
+  #pointer(address: number): Pointer {
+    if (address === 0) throw new BackendError(this.#lastError());
+    return address >>> 0;
+  }
+
+  #check(status: number): void {
+    if (status < 0) throw new BackendError(this.#lastError());
+  }
+
+  #lastError(): string {
+    const start = this.#exports.rdi_last_error(this.engine) >>> 0;
+    const memory = new Uint8Array(this.#memory.buffer);
+    // A copy: TextDecoder refuses memory that is shared.
+    return new TextDecoder().decode(memory.slice(start, memory.indexOf(0, start)));
+  }
+}
