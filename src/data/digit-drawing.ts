@@ -7,6 +7,10 @@ export const SIDE = 28;
 /** Straight pieces that stand for one curve between two points of a path: under a pixel each. */
 const PIECES = 8;
 
+/** The pen's path stays this far inside the image, and its middle this close to the image's middle, in pixels. */
+const MARGIN = 2.7;
+const MAX_SHIFT = 2.3;
+
 /** Sampled pen positions; `lifted[i]` says that no ink joins position i to the one before. */
 interface PenPath {
   readonly x: number[];
@@ -114,13 +118,15 @@ function skew(path: PenPath, random: Random): void {
   }
 }
 
-/** Scales to the size of the image and puts the middle of the digit near the middle of the image. */
+/** Scales to the size of the image and puts the digit near its middle, with room for the ink at the image's border. */
 function place(path: PenPath, random: Random): void {
   const [left, right] = [Math.min(...path.x), Math.max(...path.x)];
   const [top, bottom] = [Math.min(...path.y), Math.max(...path.y)];
-  const scale = Math.min(random.uniform(16, 20) / (bottom - top), 19 / (right - left));
-  const centreX = SIDE / 2 + random.uniform(-2.2, 2.2);
-  const centreY = SIDE / 2 + random.uniform(-2.2, 2.2);
+  const scale = Math.min(random.uniform(15.5, 19.5) / (bottom - top), 19 / (right - left));
+  const roomX = Math.min((SIDE - scale * (right - left)) / 2 - MARGIN, MAX_SHIFT);
+  const roomY = Math.min((SIDE - scale * (bottom - top)) / 2 - MARGIN, MAX_SHIFT);
+  const centreX = SIDE / 2 + random.uniform(-roomX, roomX);
+  const centreY = SIDE / 2 + random.uniform(-roomY, roomY);
   for (let i = 0; i < path.x.length; i++) {
     path.x[i] = centreX + scale * ((path.x[i] as number) - (left + right) / 2);
     path.y[i] = centreY + scale * ((path.y[i] as number) - (top + bottom) / 2);

@@ -95,7 +95,8 @@ export function encodePng(image: Float32Array, shape: ImageShape, scale = 1): Ui
       png.data[to + 3] = 255;
     }
   }
-  return PNG.sync.write(png, { colorType: channels === 3 ? 2 : 0, inputColorType: 6, inputHasAlpha: true });
+  const encoded = PNG.sync.write(png, { colorType: channels === 3 ? 2 : 0, inputColorType: 6, inputHasAlpha: true });
+  return new Uint8Array(encoded);
 }
 
 function expectShape(shape: ImageShape): void {
@@ -145,10 +146,15 @@ function planesOf({ width, height, data }: Rgba, channels: number): Planes {
   const values = new Float32Array(channels * plane);
   for (let at = 0; at < plane; at++) {
     const opacity = (data[4 * at + 3] as number) / (255 * 255);
-    for (let c = 0; c < 3; c++) {
-      const value = (data[4 * at + c] as number) * opacity;
-      if (channels === 3) values[c * plane + at] = value;
-      else values[at] = (values[at] as number) + (LUMA[c] as number) * value;
+    const red = (data[4 * at] as number) * opacity;
+    const green = (data[4 * at + 1] as number) * opacity;
+    const blue = (data[4 * at + 2] as number) * opacity;
+    if (channels === 1) {
+      values[at] = LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue;
+    } else {
+      values[at] = red;
+      values[plane + at] = green;
+      values[2 * plane + at] = blue;
     }
   }
   return { channels, height, width, data: values };

@@ -67,6 +67,7 @@ export function encodeSafetensors(
   for (const [key, value] of Object.entries(metadata)) {
     expectArgument(typeof value === "string", `metadata[${JSON.stringify(key)}]`, "a string", value);
   }
+  for (const [name, tensor] of tensors) checkTensor(name, tensor);
   // Widest values first, so that every tensor is aligned to its own values; then by name, so that files are comparable.
   const ordered = [...tensors].sort(
     ([nameA, a], [nameB, b]) => DTYPES[b.dtype].bytes - DTYPES[a.dtype].bytes || (nameA < nameB ? -1 : 1),
@@ -76,7 +77,7 @@ export function encodeSafetensors(
   const payload: Uint8Array[] = [];
   let offset = 0;
   for (const [name, tensor] of ordered) {
-    const stored = encodeTensor(name, tensor);
+    const stored = encodeTensor(tensor);
     const end = offset + stored.byteLength;
     header.push([name, { dtype: tensor.dtype, shape: tensor.shape, data_offsets: [offset, end] }]);
     payload.push(stored);
@@ -90,10 +91,13 @@ export function encodeSafetensors(
   return [length, padded, ...payload];
 }
 
-function encodeTensor(name: string, tensor: StoredTensor): Uint8Array {
+/** Whether the data fit the dtype and the shape: callers from JavaScript have no types to tell them. */
+function checkTensor(name: string, tensor: StoredTensor): void {
   const { dtype, shape, data } = tensor;
   const what = `tensor ${JSON.stringify(name)}`;
   if (name === "__metadata__") throw new ArgumentError(`Expected a tensor name other than "__metadata__"`);
+  const known = Object.hasOwn(DTYPES, dtype);
+  expectArgument(known, `the dtype of ${what}`, `one of ${Object.keys(DTYPES).join(", ")}`, dtype);
   const { array } = DTYPES[dtype];
   expectArgument(data instanceof array, `the data of ${what}`, `a ${array.name} for dtype ${dtype}`, data);
   const dimensions = shape.every((size) => Number.isSafeInteger(size) && size >= 0);
@@ -104,7 +108,10 @@ function encodeTensor(name: string, tensor: StoredTensor): Uint8Array {
       `Expected ${count} values for ${what} of shape [${shape.join(", ")}] but received ${data.length}`,
     );
   }
-  // The check above tied `data` to the dtype, which the compiler cannot follow through the table.
+}
+
+/** The bytes to store for a tensor whose data fit its dtype, a tie that the compiler cannot follow through the table. */
+function encodeTensor({ dtype, data }: StoredTensor): Uint8Array {
   return (DTYPES[dtype] as { encode(values: StoredTensor["data"]): Uint8Array }).encode(data);
 }
 
