@@ -36,12 +36,12 @@ export default defineConfig(
     },
   },
   {
-    files: ["src/**/*.ts"],
+    files: ["src/**/*.{ts,mjs}"],
     plugins: { rdi: { rules: { "import-direction": importDirection } } },
     rules: {
       "rdi/import-direction": "error",
       "no-restricted-exports": ["error", { restrictDefaultExports: { direct: true, named: true, namedFrom: true } }],
     },
   },
-  { files: ["src/**/*.ts"], ignores: ["src/cli/**"], rules: { "no-console": "error" } },
+  { files: ["src/**/*.{ts,mjs}"], ignores: ["src/cli/**"], rules: { "no-console": "error" } },
 );
