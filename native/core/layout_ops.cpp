@@ -1,4 +1,4 @@
-// Adapters that move values: between the caller's NCHW and the engine's NHWC, between shapes, and from scalars to tensors.
+// Adapters that move values: between the caller's NCHW and the engine's NHWC, between shapes, and from scalars and constants to tensors.
 #include "kernel.h"
 #include "kernels/elementwise.h"
 #include "kernels/layout.h"
@@ -65,6 +65,10 @@ void runReshape(const NodeRun& run) {
   toNhwc(y, run.images, run.scratch, run.out());
 }
 
+bool prepareFill(NodeSetup& setup) { return setup.operands(0, 0, 1); }
+
+void runFill(const NodeRun& run) { fill(run.out() + run.begin, run.floatAttribute(0), run.end - run.begin); }
+
 bool prepareExpand(NodeSetup& setup) {
   return setup.operands(1, 0, 0) &&
          setup.expect(isWholeScalar(setup.input(0)) || (isImageScalar(setup.input(0)) && setup.output().perImage),
@@ -91,6 +95,7 @@ constexpr Kernel list[] = {
     {.name = "load", .prepare = prepareLoad, .run = runLoad, .splits = true},
     {.name = "store", .prepare = prepareStore, .run = runStore, .splits = true},
     {.name = "copy", .prepare = prepareMove, .run = runCopy, .splits = true},
+    {.name = "fill", .prepare = prepareFill, .run = runFill, .splits = true},
     {.name = "reshape", .prepare = prepareReshape, .run = runReshape, .splits = true},
     {.name = "expand", .prepare = prepareExpand, .run = runExpand, .splits = true},
     {.name = "expandBatch", .prepare = prepareExpandBatch, .run = runExpandBatch},

@@ -14,6 +14,7 @@ export function slotFor(graph: Graph, params: ParamSet, io: ReadonlyMap<string, 
   const place = graph.alias.get(name) ?? name;
   if (graph.params.has(place)) return params.slot(place);
   const slot = io.get(place);
-  if (slot === undefined) throw new BackendError(`Expected a slot for ${place} but received slots for ${[...io.keys()].join(", ")}`);
+  if (slot === undefined)
+    throw new BackendError(`Expected a slot for ${place} but received slots for ${[...io.keys()].join(", ")}`);
   return slot;
 }

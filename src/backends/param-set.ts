@@ -30,7 +30,9 @@ export class HostParamSet implements ParamSet {
   slot(name: string): Slot {
     const slot = this.#slots.get(name);
     if (slot === undefined) {
-      throw new ArgumentError(`Expected one of the parameters ${[...this.specs.keys()].join(", ")} but received ${name}`);
+      throw new ArgumentError(
+        `Expected one of the parameters ${[...this.specs.keys()].join(", ")} but received ${name}`,
+      );
     }
     return slot;
   }
@@ -66,6 +68,6 @@ export class HostParamSet implements ParamSet {
 let versions = 0;
 
 /** Unique over all parameter sets, so that a plan never takes one set's version for another's. */
-function nextVersion(): number {
+export function nextVersion(): number {
   return ++versions;
 }

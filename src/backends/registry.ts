@@ -18,7 +18,7 @@ interface Candidate {
   readonly description: string;
   /** Whether it is chosen when none is asked for by name. */
   readonly automatic: boolean;
-  open(threads: number): Promise<Backend>;
+  readonly open: (threads: number) => Promise<Backend>;
 }
 
 /** In the order in which they are tried. */
@@ -63,9 +63,14 @@ export async function createBackend(options: BackendOptions = {}): Promise<Backe
     throw new ArgumentError(`Expected 1 to ${MAX_THREADS} threads but received ${threads}`);
   }
   const name = requestedName(options);
-  const tried = name === undefined ? candidates.filter(({ automatic }) => automatic) : candidates.filter((candidate) => candidate.name === name);
+  const tried =
+    name === undefined
+      ? candidates.filter(({ automatic }) => automatic)
+      : candidates.filter((candidate) => candidate.name === name);
   if (tried.length === 0) {
-    throw new ArgumentError(`Expected a backend (${candidates.map((candidate) => candidate.name).join(", ")}) but received ${JSON.stringify(name)}`);
+    throw new ArgumentError(
+      `Expected a backend (${candidates.map((candidate) => candidate.name).join(", ")}) but received ${JSON.stringify(name)}`,
+    );
   }
   const reasons: string[] = [];
   for (const candidate of tried) {

@@ -27,7 +27,9 @@ export class GraphBuilder implements GraphWriter {
     if (known !== undefined) {
       const before = this.spec(known);
       if (sameSpec(before, spec)) return known;
-      throw new ArgumentError(`Expected ${formatSpec(before)} for ${kind} ${name} as before but received ${formatSpec(spec)}`);
+      throw new ArgumentError(
+        `Expected ${formatSpec(before)} for ${kind} ${name} as before but received ${formatSpec(spec)}`,
+      );
     }
     if (this.#inputs.has(name) || this.#params.has(name)) {
       throw new ArgumentError(`Expected one name for one input or parameter but received ${name} twice`);

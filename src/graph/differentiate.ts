@@ -39,7 +39,10 @@ export function differentiate(g: GraphBuilder, loss: Value, wrt: readonly Value[
 }
 
 /** The values that depend on any of `sources`, those included. */
-function dependents(nodes: readonly { in: readonly (Value | null)[]; out: Value }[], sources: ReadonlySet<Value>): Set<Value> {
+function dependents(
+  nodes: readonly { in: readonly (Value | null)[]; out: Value }[],
+  sources: ReadonlySet<Value>,
+): Set<Value> {
   const found = new Set(sources);
   for (const node of nodes) {
     if (node.in.some((value) => value !== null && found.has(value))) found.add(node.out);

@@ -60,7 +60,10 @@ export class Executable implements Disposable {
     const results = new Map<string, HostArray>();
     for (const name of outputs ?? this.#results.keys()) {
       const result = this.#results.get(name);
-      if (result === undefined) throw new ArgumentError(`Expected one of the outputs ${[...this.#results.keys()].join(", ")} but received ${name}`);
+      if (result === undefined)
+        throw new ArgumentError(
+          `Expected one of the outputs ${[...this.#results.keys()].join(", ")} but received ${name}`,
+        );
       results.set(name, await this.#backend.read(result.slot, result.spec.dtype, this.#length(result.spec, batch)));
     }
     return results;
@@ -78,9 +81,13 @@ export class Executable implements Disposable {
 
   #write(batch: number, name: string, data: HostArray): void {
     const value = this.graph.inputs.get(name);
-    if (value === undefined) throw new ArgumentError(`Expected one of the inputs ${[...this.graph.inputs.keys()].join(", ")} but received ${name}`);
+    if (value === undefined)
+      throw new ArgumentError(
+        `Expected one of the inputs ${[...this.graph.inputs.keys()].join(", ")} but received ${name}`,
+      );
     const length = this.#length(this.graph.specs[value]!, batch);
-    if (data.length !== length) throw new ArgumentError(`Expected ${length} elements for input ${name} but received ${data.length}`);
+    if (data.length !== length)
+      throw new ArgumentError(`Expected ${length} elements for input ${name} but received ${data.length}`);
     this.#backend.write(this.#io.get(name)!, data);
   }
 

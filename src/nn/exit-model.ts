@@ -71,7 +71,9 @@ export function costOfBackbone(model: ExitModel): Macs {
 
 /** Initial parameters; a function of the seed. */
 export function initialParams(model: ExitModel, seed: number): Map<string, Float32Array> {
-  return new Map([...model.params].map(([name, { spec, init }], i) => [name, init(spec, new Random(seed, INIT_STREAM, i))]));
+  return new Map(
+    [...model.params].map(([name, { spec, init }], i) => [name, init(spec, new Random(seed, INIT_STREAM, i))]),
+  );
 }
 
 /** Keeps the draws for initial weights apart from other uses of a seed. */

@@ -63,14 +63,21 @@ export class Network implements Disposable {
 function checkWeights(model: ExitModel, weights: ReadonlyMap<string, Float32Array>): void {
   for (const [name, { spec }] of model.params) {
     const data = weights.get(name);
-    if (data === undefined) throw new ArgumentError(`Expected weight ${name} ${formatSpec(spec)} for ${model.name} but received none`);
+    if (data === undefined)
+      throw new ArgumentError(`Expected weight ${name} ${formatSpec(spec)} for ${model.name} but received none`);
     if (data.length !== imageElements(spec)) {
-      throw new ArgumentError(`Expected ${formatSpec(spec)} for weight ${name} of ${model.name} but received ${data.length} elements`);
+      throw new ArgumentError(
+        `Expected ${formatSpec(spec)} for weight ${name} of ${model.name} but received ${data.length} elements`,
+      );
     }
-    if (!data.every(Number.isFinite)) throw new ArgumentError(`Expected finite numbers for weight ${name} of ${model.name} but received NaN or infinity`);
+    if (!data.every(Number.isFinite))
+      throw new ArgumentError(
+        `Expected finite numbers for weight ${name} of ${model.name} but received NaN or infinity`,
+      );
   }
   const unknown = [...weights.keys()].filter((name) => !model.params.has(name));
-  if (unknown.length > 0) throw new ArgumentError(`Expected the weights of ${model.name} but received ${unknown.join(", ")} as well`);
+  if (unknown.length > 0)
+    throw new ArgumentError(`Expected the weights of ${model.name} but received ${unknown.join(", ")} as well`);
 }
 
 /** Checks a batch of images and returns their number. @throws ArgumentError on a wrong length, NaN, or a value outside [0, 1]. */
@@ -78,19 +85,25 @@ export function checkImages(model: ExitModel, images: Float32Array): number {
   const row = model.inputShape.reduce((total, size) => total * size, 1);
   const count = images.length / row;
   if (!Number.isInteger(count) || count === 0) {
-    throw new ArgumentError(`Expected images of [${model.inputShape.join(",")}] = ${row} elements each but received ${images.length} elements`);
+    throw new ArgumentError(
+      `Expected images of [${model.inputShape.join(",")}] = ${row} elements each but received ${images.length} elements`,
+    );
   }
   for (let i = 0; i < images.length; i++) {
     const value = images[i]!;
     if (value >= 0 && value <= 1) continue;
-    throw new ArgumentError(`Expected pixels in [0, 1] but received ${value} in image ${Math.floor(i / row)}, element ${i % row}`);
+    throw new ArgumentError(
+      `Expected pixels in [0, 1] but received ${value} in image ${Math.floor(i / row)}, element ${i % row}`,
+    );
   }
   return count;
 }
 
 /** @throws ArgumentError if there is not one label an image, or one is not in 0 … classes − 1. */
 export function checkLabels(model: ExitModel, labels: Int32Array, images: number): void {
-  if (labels.length !== images) throw new ArgumentError(`Expected ${images} labels, one an image, but received ${labels.length}`);
+  if (labels.length !== images)
+    throw new ArgumentError(`Expected ${images} labels, one an image, but received ${labels.length}`);
   const bad = labels.findIndex((label) => label < 0 || label >= model.classes);
-  if (bad >= 0) throw new ArgumentError(`Expected labels in 0 … ${model.classes - 1} but received ${labels[bad]} for image ${bad}`);
+  if (bad >= 0)
+    throw new ArgumentError(`Expected labels in 0 … ${model.classes - 1} but received ${labels[bad]} for image ${bad}`);
 }

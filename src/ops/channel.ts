@@ -6,7 +6,12 @@ import { f32, formatSpec, isPerImage, product, sameSpec, type Spec } from "./spe
 /** [N,C] or [N,C,H,W]: the channel count. */
 function channelsOf(op: string, x: Spec): number {
   const channels = x.shape[1];
-  if (!isPerImage(x) || x.dtype !== "f32" || (x.shape.length !== 2 && x.shape.length !== 4) || typeof channels !== "number") {
+  if (
+    !isPerImage(x) ||
+    x.dtype !== "f32" ||
+    (x.shape.length !== 2 && x.shape.length !== 4) ||
+    typeof channels !== "number"
+  ) {
     throw new ShapeError(op, `Expected [N,C] or [N,C,H,W], got ${formatSpec(x)}`);
   }
   return channels;
@@ -27,11 +32,16 @@ export const channelAffine: OpDef<NoAttrs> = {
     const scale = need("channelAffine", ins, 1, "a scale");
     const shift = need("channelAffine", ins, 2, "a shift");
     const wanted = f32(channelsOf("channelAffine", x));
-    expectSpecs("channelAffine", sameSpec(scale, wanted) && sameSpec(shift, wanted), `scale and shift ${formatSpec(wanted)}`, {
-      x,
-      scale,
-      shift,
-    });
+    expectSpecs(
+      "channelAffine",
+      sameSpec(scale, wanted) && sameSpec(shift, wanted),
+      `scale and shift ${formatSpec(wanted)}`,
+      {
+        x,
+        scale,
+        shift,
+      },
+    );
     return x;
   },
   reference(ins, _attrs, out) {
@@ -72,10 +82,15 @@ export const scaleRows: OpDef<NoAttrs> = {
   infer(ins) {
     const w = need("scaleRows", ins, 0, "a weight");
     const scale = need("scaleRows", ins, 1, "a scale");
-    expectSpecs("scaleRows", !isPerImage(w) && w.shape.length > 0 && sameSpec(scale, f32(w.shape[0]!)), "one scale a row", {
-      w,
-      scale,
-    });
+    expectSpecs(
+      "scaleRows",
+      !isPerImage(w) && w.shape.length > 0 && sameSpec(scale, f32(w.shape[0]!)),
+      "one scale a row",
+      {
+        w,
+        scale,
+      },
+    );
     return w;
   },
   reference(ins, _attrs, out) {

@@ -247,4 +247,3 @@ export const conv2dWeightGrad: OpDef<Conv2dWeightGradAttrs> = {
   },
   encode: encodeConv,
 };
-

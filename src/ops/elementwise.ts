@@ -1,6 +1,15 @@
 import type { GraphWriter, Value } from "../graph/types.js";
 import { relu as reluOf } from "./conv2d.js";
-import { expectSpecs, float, need, tensor, type NoAttrs, type NodeView, type OpDef, type ReferenceTensor } from "./op.js";
+import {
+  expectSpecs,
+  float,
+  need,
+  tensor,
+  type NoAttrs,
+  type NodeView,
+  type OpDef,
+  type ReferenceTensor,
+} from "./op.js";
 import { f32, isPerImage, sameShape, sameSpec, type Spec } from "./spec.js";
 
 type UnaryGradient = (g: GraphWriter, node: NodeView<NoAttrs>, ct: Value) => Value | null;
@@ -27,7 +36,11 @@ function floats(op: string, spec: Spec): Spec {
 const input = (node: NodeView<unknown>): Value => node.in[0]!;
 
 export const relu = unary("relu", reluOf, (g, node, ct) => g.node("reluGrad", [ct, node.out], {}));
-export const neg = unary("neg", (v) => -v, (g, _node, ct) => g.node("neg", [ct], {}));
+export const neg = unary(
+  "neg",
+  (v) => -v,
+  (g, _node, ct) => g.node("neg", [ct], {}),
+);
 export const exp = unary("exp", Math.exp, (g, node, ct) => g.node("mul", [ct, node.out], {}));
 export const log = unary("log", Math.log, (g, node, ct) => g.node("div", [ct, input(node)], {}));
 export const sqrt = unary("sqrt", Math.sqrt, (g, node, ct) =>
@@ -191,7 +204,12 @@ export const select: OpDef<NoAttrs> = {
     const a = need("select", ins, 1, "a value");
     const b = need("select", ins, 2, "a value");
     expectSpecs("select", sameSpec(condition, f32("N")), "a condition of one scalar an image", { condition });
-    expectSpecs("select", isPerImage(a) && sameSpec(a, b) && a.dtype === "f32", "two f32 values of one per-image shape", { a, b });
+    expectSpecs(
+      "select",
+      isPerImage(a) && sameSpec(a, b) && a.dtype === "f32",
+      "two f32 values of one per-image shape",
+      { a, b },
+    );
     return a;
   },
   reference(ins, _attrs, out) {
@@ -202,4 +220,3 @@ export const select: OpDef<NoAttrs> = {
     }
   },
 };
-

@@ -83,5 +83,5 @@ export type AttrsOf<O extends OpName> = (typeof ops)[O] extends OpDef<infer A> ?
 
 /** The definition of an operation, for code that handles any of them. */
 export function opDef(name: OpName): OpDef<unknown> {
-  return ops[name] as OpDef<unknown>;
+  return ops[name];
 }

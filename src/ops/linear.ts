@@ -19,7 +19,10 @@ export const linear: OpDef<LinearAttrs> = {
     expectRank("linear", weight, 2, "weight");
     expectSpecs("linear", x.shape[1] === weight.shape[1], "input features = weight columns", { input: x, weight });
     const bias = ins[2] ?? null;
-    expectSpecs("linear", bias === null || sameSpec(bias, f32(weight.shape[0]!)), "one bias an output", { bias, weight });
+    expectSpecs("linear", bias === null || sameSpec(bias, f32(weight.shape[0]!)), "one bias an output", {
+      bias,
+      weight,
+    });
     return f32(x.shape[0]!, weight.shape[0]!);
   },
   reference(ins, attrs, out) {
@@ -59,7 +62,9 @@ export const linearInputGrad: OpDef<NoAttrs> = {
     expectSpecs("linearInputGrad", dy.shape[1] === weight.shape[0], "gradient columns = weight rows", { dy, weight });
     const out = f32(dy.shape[0]!, weight.shape[1]!);
     for (const extra of [ins[2] ?? null, ins[3] ?? null]) {
-      expectSpecs("linearInputGrad", extra === null || sameSpec(extra, out), `residual or mask ${formatSpec(out)}`, { extra });
+      expectSpecs("linearInputGrad", extra === null || sameSpec(extra, out), `residual or mask ${formatSpec(out)}`, {
+        extra,
+      });
     }
     return out;
   },

@@ -73,7 +73,12 @@ export function expectRank(op: string, spec: Spec, rank: number, what: string): 
 }
 
 /** Throws unless `ok`; the message names what was expected, and the specs that came. */
-export function expectSpecs(op: string, ok: boolean, expected: string, got: Readonly<Record<string, Spec | number | null>>): void {
+export function expectSpecs(
+  op: string,
+  ok: boolean,
+  expected: string,
+  got: Readonly<Record<string, Spec | number | null>>,
+): void {
   if (ok) return;
   const parts = Object.entries(got).flatMap(([name, value]) =>
     value === null ? [] : [`${name} ${typeof value === "number" ? value : formatSpec(value)}`],

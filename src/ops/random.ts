@@ -6,7 +6,13 @@ import { f32, i32, isPerImage, sameSpec, type Shape, type Spec } from "./spec.js
  * Random values depend only on (seed, image id, stream, element): never on the batch an image is in, nor on the thread that draws them.
  * Element e of an image, in NCHW order, is lane e mod 4 of Philox's block with counter (⌊e/4⌋, id, stream, 0) and the seed as key.
  */
-function forEachUniform(seed: ReferenceTensor, ids: ReferenceTensor, stream: number, row: number, visit: (i: number, u: number) => void): void {
+function forEachUniform(
+  seed: ReferenceTensor,
+  ids: ReferenceTensor,
+  stream: number,
+  row: number,
+  visit: (i: number, u: number) => void,
+): void {
   const key = { lo: seed.data[0]!, hi: seed.data[1]! };
   const block = new Uint32Array(4);
   for (let n = 0; n < ids.data.length; n++) {
@@ -77,6 +83,10 @@ export const dropout: OpDef<DropoutAttrs> = {
     });
   },
   // Linear in x, by the same mask.
-  vjp: (g, node, ct, needs) => [needs[0] ? g.node("dropout", [ct, node.in[1]!, node.in[2]!], node.attrs) : null, null, null],
+  vjp: (g, node, ct, needs) => [
+    needs[0] ? g.node("dropout", [ct, node.in[1]!, node.in[2]!], node.attrs) : null,
+    null,
+    null,
+  ],
   encode: (attrs) => [float(attrs.rate), attrs.stream],
 };

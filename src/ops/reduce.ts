@@ -24,7 +24,12 @@ export const sumAll: OpDef<NoAttrs> = {
   kind: "map",
   infer(ins) {
     const x = need("sumAll", ins, 0, "an input");
-    expectSpecs("sumAll", !isPerImage(x) && x.dtype === "f32", "a whole f32 value (for per-image values: sumPerImage, reduceBatch)", { x });
+    expectSpecs(
+      "sumAll",
+      !isPerImage(x) && x.dtype === "f32",
+      "a whole f32 value (for per-image values: sumPerImage, reduceBatch)",
+      { x },
+    );
     return f32();
   },
   reference(ins, _attrs, out) {
@@ -83,10 +88,15 @@ export const expand: OpDef<ShapeAttrs> = {
   infer(ins, attrs) {
     const x = need("expand", ins, 0, "a scalar");
     const out = f32(...attrs.shape);
-    expectSpecs("expand", sameSpec(x, f32()) || (sameSpec(x, f32("N")) && isPerImage(out)), "a scalar of the batch or of each image", {
-      x,
-      out,
-    });
+    expectSpecs(
+      "expand",
+      sameSpec(x, f32()) || (sameSpec(x, f32("N")) && isPerImage(out)),
+      "a scalar of the batch or of each image",
+      {
+        x,
+        out,
+      },
+    );
     return out;
   },
   reference(ins, _attrs, out) {
@@ -108,10 +118,15 @@ export const reshape: OpDef<ShapeAttrs> = {
   infer(ins, attrs) {
     const x = need("reshape", ins, 0, "an input");
     const out = { shape: attrs.shape, dtype: x.dtype };
-    expectSpecs("reshape", isPerImage(x) === isPerImage(out) && imageElements(x) === imageElements(out), "as many elements an image", {
-      input: x,
-      output: out,
-    });
+    expectSpecs(
+      "reshape",
+      isPerImage(x) === isPerImage(out) && imageElements(x) === imageElements(out),
+      "as many elements an image",
+      {
+        input: x,
+        output: out,
+      },
+    );
     return out;
   },
   reference(ins, _attrs, out) {

@@ -46,14 +46,20 @@ const CACHED_PLANS = 64;
 /**
  * Runs a function of eager tensors through a plan that is cached under `key` and the batch. Operands become the graph's inputs.
  */
-export function runEager(key: string, operands: readonly Operand[], f: (inputs: readonly Operand[]) => readonly Tensor[]): Tensor[] {
+export function runEager(
+  key: string,
+  operands: readonly Operand[],
+  f: (inputs: readonly Operand[]) => readonly Tensor[],
+): Tensor[] {
   const present = operands.filter((operand): operand is Tensor => operand !== null);
   const first = present[0];
   if (first === undefined) throw new ArgumentError("Expected at least one tensor operand but received none");
   const { backend } = first.eager;
   const batches = new Set(present.filter(({ spec }) => isPerImage(spec)).map((operand) => operand.eager.batch));
   if (batches.size > 1 || present.some((operand) => operand.eager.backend !== backend)) {
-    throw new ArgumentError(`Expected operands of one backend and one batch but received batches of ${[...batches].join(", ")} images`);
+    throw new ArgumentError(
+      `Expected operands of one backend and one batch but received batches of ${[...batches].join(", ")} images`,
+    );
   }
   const batch = [...batches][0] ?? 1;
   const { graph, plan } = cachedPlan(backend, `${batch}:${key}`, batch, () => traceOperands(operands, f));
@@ -79,7 +85,9 @@ export function runEager(key: string, operands: readonly Operand[], f: (inputs: 
 
 function traceOperands(operands: readonly Operand[], f: (inputs: readonly Operand[]) => readonly Tensor[]): Graph {
   const builder = new GraphBuilder();
-  const inputs = operands.map((operand, i) => (operand === null ? null : Tensor.traced(builder, builder.input(`${i}`, operand.spec))));
+  const inputs = operands.map((operand, i) =>
+    operand === null ? null : Tensor.traced(builder, builder.input(`${i}`, operand.spec)),
+  );
   f(inputs).forEach((result, i) => {
     builder.output(`result${i}`, result.traced!.value);
   });

@@ -1,7 +1,7 @@
 import type { PoolAttrs } from "../ops/pool.js";
 import { imageElements, type Shape } from "../ops/spec.js";
 import { apply } from "./apply.js";
-import { Tensor } from "./tensor.js";
+import type { Tensor } from "./tensor.js";
 
 /**
  * Functions of tensors. All work on eager and traced tensors alike; shapes are NCHW, "N" first where there is a batch, and errors are

@@ -1,7 +1,16 @@
 import type { Backend, HostArray, Slot } from "../backends/backend.js";
 import type { GraphBuilder } from "../graph/builder.js";
 import type { Value } from "../graph/types.js";
-import { concreteShape, formatSpec, imageElements, isPerImage, product, type DType, type Shape, type Spec } from "../ops/spec.js";
+import {
+  concreteShape,
+  formatSpec,
+  imageElements,
+  isPerImage,
+  product,
+  type DType,
+  type Shape,
+  type Spec,
+} from "../ops/spec.js";
 import { ArgumentError } from "../util/errors.js";
 import type { Disposable } from "../util/disposable.js";
 
@@ -62,7 +71,9 @@ export class Tensor implements Disposable {
   /** @throws ArgumentError if the tensor is traced or disposed of. */
   get eager(): EagerStorage {
     if (this.#eager === undefined) {
-      throw new ArgumentError(`Expected a live eager tensor but received a ${this.#traced ? "traced" : "disposed"} one, ${formatSpec(this.spec)}`);
+      throw new ArgumentError(
+        `Expected a live eager tensor but received a ${this.#traced ? "traced" : "disposed"} one, ${formatSpec(this.spec)}`,
+      );
     }
     return this.#eager;
   }

@@ -23,7 +23,8 @@ export class Tracer {
   /** Names an output; `replaces` names the input or parameter that takes its value, before the next repetition or for good. */
   output(name: string, tensor: Tensor, replaces?: string): void {
     const { traced } = tensor;
-    if (traced?.builder !== this.#builder) throw new ArgumentError(`Expected a tensor of this trace for output ${name} but received another`);
+    if (traced?.builder !== this.#builder)
+      throw new ArgumentError(`Expected a tensor of this trace for output ${name} but received another`);
     this.#builder.output(name, traced.value, replaces);
   }
 
@@ -44,9 +45,11 @@ export function trace(f: (tracer: Tracer) => void): Graph {
  */
 export function gradients(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
   const { traced } = loss;
-  if (traced === undefined) throw new ArgumentError("Expected a traced loss but received an eager tensor; for eager gradients use grad");
+  if (traced === undefined)
+    throw new ArgumentError("Expected a traced loss but received an eager tensor; for eager gradients use grad");
   const values = wrt.map((tensor) => {
-    if (tensor.traced?.builder !== traced.builder) throw new ArgumentError("Expected tensors of the loss's trace but received another");
+    if (tensor.traced?.builder !== traced.builder)
+      throw new ArgumentError("Expected tensors of the loss's trace but received another");
     return tensor.traced.value;
   });
   return differentiate(traced.builder, traced.value, values).map((value) => Tensor.traced(traced.builder, value));
@@ -56,7 +59,9 @@ export function gradients(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
  * The gradient function of a loss: takes what `f` takes, and returns the loss and its gradient with respect to every f32 operand. Works
  * on eager tensors (as one plan, cached for each set of shapes) and inside a trace.
  */
-export function grad(f: (...operands: Tensor[]) => Tensor): (...operands: Tensor[]) => { loss: Tensor; gradients: Tensor[] } {
+export function grad(
+  f: (...operands: Tensor[]) => Tensor,
+): (...operands: Tensor[]) => { loss: Tensor; gradients: Tensor[] } {
   const differentiated = (inputs: readonly (Tensor | null)[]): Tensor[] => {
     const tensors = inputs as readonly Tensor[];
     const loss = f(...tensors);

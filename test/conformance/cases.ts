@@ -27,7 +27,12 @@ interface Extra {
   readonly differentiable?: boolean;
 }
 
-function row<O extends OpName>(op: O, inputs: readonly (CaseInput | null)[], attrs: AttrsOf<O>, extra: Extra = {}): Case {
+function row<O extends OpName>(
+  op: O,
+  inputs: readonly (CaseInput | null)[],
+  attrs: AttrsOf<O>,
+  extra: Extra = {},
+): Case {
   const { note, tolerance = 2e-6, differentiable = true } = extra;
   const shapes = inputs.map((input) => (input === null ? "–" : `[${input.spec.shape.join(",")}]`)).join(" ");
   return { title: `${op} ${shapes} ${note ?? JSON.stringify(attrs)}`, op, inputs, attrs, tolerance, differentiable };
@@ -87,7 +92,12 @@ const linearCases = (
     row("linear", [normal("N", k), normal(o, k), null], { relu: false }, { differentiable, tolerance: 5e-6 }),
     row("linear", [normal("N", k), normal(o, k), normal(o)], { relu: true }, { differentiable, tolerance: 5e-6 }),
     row("linearInputGrad", [normal("N", o), normal(o, k), null, null], {}, { ...notDifferentiable, tolerance: 5e-6 }),
-    row("linearInputGrad", [normal("N", o), normal(o, k), normal("N", k), normal("N", k)], {}, { ...notDifferentiable, tolerance: 5e-6 }),
+    row(
+      "linearInputGrad",
+      [normal("N", o), normal(o, k), normal("N", k), normal("N", k)],
+      {},
+      { ...notDifferentiable, tolerance: 5e-6 },
+    ),
     row("linearWeightGrad", [normal("N", k), normal("N", o)], {}, { ...notDifferentiable, tolerance: 5e-6 }),
   ];
 });
@@ -106,20 +116,18 @@ const poolCases = (
   const gradient = { ...attrs, size: [size, size] as const };
   return [1, 5, 8].flatMap((channels) => [
     row("maxPool2d", [distinct("N", channels, size, size)], attrs),
-    row("maxPool2dGrad", [normal("N", channels, out, out), distinct("N", channels, size, size)], gradient, notDifferentiable),
+    row(
+      "maxPool2dGrad",
+      [normal("N", channels, out, out), distinct("N", channels, size, size)],
+      gradient,
+      notDifferentiable,
+    ),
     row("avgPool2d", [normal("N", channels, size, size)], attrs),
     row("avgPool2dGrad", [normal("N", channels, out, out)], gradient, notDifferentiable),
   ]);
 });
 
-const shapes = [
-  ["N", 3, 5, 5],
-  ["N", 8, 4, 4],
-  ["N", 10],
-  ["N"],
-  [6, 3],
-  [],
-] as const;
+const shapes = [["N", 3, 5, 5], ["N", 8, 4, 4], ["N", 10], ["N"], [6, 3], []] as const;
 
 const unaryCases = shapes.flatMap((shape): Case[] => [
   row("relu", [normal(...shape)], {}),
@@ -185,8 +193,18 @@ const otherCases: readonly Case[] = [
   row("softmax", [normal("N", 10)], {}, notDifferentiable),
   row("entropy", [normal("N", 10)], {}, notDifferentiable),
   row("argmax", [normal("N", 10)], {}, notDifferentiable),
-  row("randomUniform", [seed, ids], { lo: -0.3, hi: 0.3, stream: 2, shape: ["N", 3, 5, 5] }, { ...notDifferentiable, tolerance: 0 }),
-  row("randomUniform", [seed, ids], { lo: 0, hi: 1, stream: 0, shape: ["N", 13] }, { ...notDifferentiable, tolerance: 0 }),
+  row(
+    "randomUniform",
+    [seed, ids],
+    { lo: -0.3, hi: 0.3, stream: 2, shape: ["N", 3, 5, 5] },
+    { ...notDifferentiable, tolerance: 0 },
+  ),
+  row(
+    "randomUniform",
+    [seed, ids],
+    { lo: 0, hi: 1, stream: 0, shape: ["N", 13] },
+    { ...notDifferentiable, tolerance: 0 },
+  ),
   row("dropout", [normal("N", 3, 5, 5), seed, ids], { rate: 0.5, stream: 1 }),
   row("dropout", [normal("N", 200), seed, ids], { rate: 0.3, stream: 4 }, { differentiable: false }),
 ];

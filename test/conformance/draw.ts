@@ -1,5 +1,5 @@
 import { concreteShape, product } from "../../src/ops/spec.js";
-import { Random } from "../../src/util/random.js";
+import type { Random } from "../../src/util/random.js";
 import type { CaseInput } from "./cases.js";
 
 /** Seeded numbers for an input of a case. float32-exact, so that every backend is given the same. */

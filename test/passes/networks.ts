@@ -19,7 +19,11 @@ export function residualNetwork(t: Tracer): { x: Tensor; exits: Tensor[] } {
   const stem = F.relu(convolution("stem", x, 3, 8));
   const block = F.relu(F.add(convolution("b", F.relu(convolution("a", stem, 8, 8)), 8, 8), stem));
   const head = (name: string, value: Tensor): Tensor =>
-    F.linear(F.flatten(F.avgPool2d(value, { kernel: 8 })), t.param(`${name}.weight`, f32(4, 8)), t.param(`${name}.bias`, f32(4)));
+    F.linear(
+      F.flatten(F.avgPool2d(value, { kernel: 8 })),
+      t.param(`${name}.weight`, f32(4, 8)),
+      t.param(`${name}.bias`, f32(4)),
+    );
   return { x, exits: [head("exit1", stem), head("exit2", block)] };
 }
 

@@ -84,7 +84,9 @@ describe("batch-norm folding and epilogue fusion", () => {
   it("puts the masks and the skip gradient into the input gradients", () => {
     const graph = optimize(sliceTo(trainingGraph(), ["dx"]));
     expect(count(graph, "conv2dInputGrad")).toBe(3);
-    expect(graph.nodes.filter(({ op, in: ins }) => op === "conv2dInputGrad" && (ins[3] ?? null) !== null).length).toBeGreaterThan(0);
+    expect(
+      graph.nodes.filter(({ op, in: ins }) => op === "conv2dInputGrad" && (ins[3] ?? null) !== null).length,
+    ).toBeGreaterThan(0);
   });
 
   it("does not fuse across a value that something else reads", () => {

@@ -64,7 +64,7 @@ describe("lowering", () => {
 
   it("repeats an attack inside the tile, carrying its images", () => {
     const program = lower(attackGraph, { maxBatch: 8 });
-    expect(program.repeatInside).toBe(true);
+    expect(program.repeatsInside).toBe(true);
     expect(program.carries.length).toBe(1);
     expect(program.phases.filter(({ kind }) => kind === PhaseKind.Tiled).length).toBe(1);
   });
@@ -81,7 +81,7 @@ describe("lowering", () => {
     );
     const program = lower(graph, { maxBatch: 8 });
     expect(program.phases.map(({ kind }) => kind)).toContain(PhaseKind.Whole);
-    expect(program.repeatInside).toBe(false);
+    expect(program.repeatsInside).toBe(false);
     checkStorage(program);
   });
 

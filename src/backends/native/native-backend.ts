@@ -19,7 +19,7 @@ import type {
   Plan,
   Slot,
 } from "../backend.js";
-import { HostParamSet } from "../param-set.js";
+import { HostParamSet, nextVersion } from "../param-set.js";
 import type { NativeAbi, Pointer } from "./abi.js";
 
 interface NativeSlot extends Slot {
@@ -98,7 +98,8 @@ export class NativeBackend implements Backend {
 
   /** The address of a live slot. */
   pointer(slot: Slot): Pointer {
-    if (!this.#slots.has(slot)) throw new BackendError("Expected a live slot of this backend but received a freed or foreign one");
+    if (!this.#slots.has(slot))
+      throw new BackendError("Expected a live slot of this backend but received a freed or foreign one");
     return (slot as NativeSlot).pointer;
   }
 
@@ -152,9 +153,16 @@ abstract class EncodedPlan {
 }
 
 class NativePlan extends EncodedPlan implements Plan {
+  /** Whether weights may come as inputs, which can change from run to run: what the engine derives from weights is then never up to date. */
+  readonly #weightsAreInputs = [...this.graph.inputs.values()].some((value) => {
+    const { shape } = this.graph.specs[value]!;
+    return shape[0] !== "N" && shape.length >= 2;
+  });
+
   run(batch: number, io: ReadonlyMap<string, Slot>, repeat = 1): void {
     checkBatch(batch, this.program.maxBatch);
-    this.abi.planRun(this.plan, batch, repeat, this.pointers(io), this.params.version);
+    const version = this.#weightsAreInputs ? nextVersion() : this.params.version;
+    this.abi.planRun(this.plan, batch, repeat, this.pointers(io), version);
     if ([...this.graph.alias.values()].some((name) => this.graph.params.has(name))) this.params.touch();
   }
 }
@@ -171,7 +179,9 @@ class NativeAdaptivePlan extends EncodedPlan implements AdaptivePlan {
     checkBatch(batch, this.program.maxBatch);
     const wanted = this.program.segments.length - 1;
     if (thresholds.length !== wanted) {
-      throw new BackendError(`Expected ${wanted} thresholds, one for each exit but the last, but received ${thresholds.length}`);
+      throw new BackendError(
+        `Expected ${wanted} thresholds, one for each exit but the last, but received ${thresholds.length}`,
+      );
     }
     this.backend.write(this.#thresholds, Float32Array.from(thresholds));
     this.abi.adaptiveRun(

@@ -90,7 +90,8 @@ export class ReferenceBackend implements Backend {
   }
 
   #data(slot: Slot): NumberArray {
-    if (!this.#slots.has(slot)) throw new BackendError("Expected a live slot of the reference backend but received a freed one");
+    if (!this.#slots.has(slot))
+      throw new BackendError("Expected a live slot of the reference backend but received a freed one");
     return (slot as ReferenceSlot).data;
   }
 }
@@ -161,7 +162,9 @@ class ReferenceAdaptivePlan implements AdaptivePlan {
     const outputs = evaluate(graph, batch, sources, this.backend.precision);
     const classes = outputs.get(names[0]!)!.length / batch;
     for (let n = 0; n < batch; n++) {
-      const sure = exits.findIndex((exit, k) => k === exits.length - 1 || outputs.get(`exit${exit}.entropy`)![n]! < thresholds[k]!);
+      const sure = exits.findIndex(
+        (exit, k) => k === exits.length - 1 || outputs.get(`exit${exit}.entropy`)![n]! < thresholds[k]!,
+      );
       const exit = exits[sure]!;
       const probabilities = outputs.get(`exit${exit}.probabilities`)!.subarray(n * classes, (n + 1) * classes);
       this.backend.view(results.probabilities, batch * classes).set(probabilities, n * classes);

@@ -20,7 +20,8 @@ export function foldBatchNorm(graph: Graph): Graph {
     const [x, weight, bias] = conv.in as [Value, Value, Value | null];
     const [, scale, shift] = node.in as [Value, Value, Value];
     const foldedWeight = rewriter.node("scaleRows", [weight, scale], {});
-    const foldedBias = bias === null ? shift : rewriter.node("add", [rewriter.node("mul", [bias, scale], {}), shift], {});
+    const foldedBias =
+      bias === null ? shift : rewriter.node("add", [rewriter.node("mul", [bias, scale], {}), shift], {});
     rewriter.replace(node.out, rewriter.node("conv2d", [x, foldedWeight, foldedBias, null], conv.attrs));
   }
   return rewriter.finish();

@@ -47,7 +47,7 @@ function fuse(node: Node, onlyUse: (value: Value) => Node | undefined, graph: Re
       if (producer === undefined || (producer.op !== "conv2d" && producer.op !== "linear")) return undefined;
       const attrs = producer.attrs as { relu: boolean };
       if (attrs.relu) return undefined;
-      return { producer, into: { ...producer, attrs: { ...attrs, relu: true }, out: node.out } as Node };
+      return { producer, into: { ...producer, attrs: { ...attrs, relu: true }, out: node.out } };
     }
     case "add": {
       const [a, b] = node.in as [Value, Value];
@@ -65,7 +65,8 @@ function fuse(node: Node, onlyUse: (value: Value) => Node | undefined, graph: Re
     case "reluGrad": {
       const [dy, y] = node.in as [Value, Value];
       const producer = onlyUse(dy);
-      if (producer === undefined || !INPUT_GRADIENTS.includes(producer.op) || (producer.in[MASK] ?? null) !== null) return undefined;
+      if (producer === undefined || !INPUT_GRADIENTS.includes(producer.op) || (producer.in[MASK] ?? null) !== null)
+        return undefined;
       return { producer, into: withInput(producer, MASK, y, node.out) };
     }
     default:

@@ -23,7 +23,8 @@ export function splitAtExits(graph: Graph, exits: readonly { exit: number; outpu
   exits.forEach(({ outputs }, k) => {
     const pending = outputs.map((name) => {
       const value = graph.outputs.get(name);
-      if (value === undefined) throw new ArgumentError(`Expected an output of the graph for an exit but received ${name}`);
+      if (value === undefined)
+        throw new ArgumentError(`Expected an output of the graph for an exit but received ${name}`);
       return value;
     });
     while (pending.length > 0) {
@@ -46,6 +47,11 @@ export function splitAtExits(graph: Graph, exits: readonly { exit: number; outpu
   return exits.map(({ exit }, k) => ({
     exit,
     nodes: graph.nodes.filter((node) => owner.get(node) === k),
-    boundary: k === 0 ? [] : [...lastUse].filter(([value, last]) => perImage(value) && born(value) < k && last >= k).map(([value]) => value),
+    boundary:
+      k === 0
+        ? []
+        : [...lastUse]
+            .filter(([value, last]) => perImage(value) && born(value) < k && last >= k)
+            .map(([value]) => value),
   }));
 }

@@ -42,7 +42,7 @@ export function encodePlan(program: Program): Int32Array {
     program.segments.length,
     program.queueFloats,
     text.length * 4,
-    Number(program.repeatInside),
+    0,
   ];
   return Int32Array.from([...header, ...body]);
 }
@@ -61,7 +61,15 @@ function encodeValue(value: PlanValue): number[] {
 }
 
 function encodeNode(node: PlanNode, strings: StringTable): number[] {
-  return [strings.offset(node.kernel), node.in.length, 1, node.attrs.length, ...node.in, node.out, ...node.attrs.map(encodeAttribute)];
+  return [
+    strings.offset(node.kernel),
+    node.in.length,
+    1,
+    node.attrs.length,
+    ...node.in,
+    node.out,
+    ...node.attrs.map(encodeAttribute),
+  ];
 }
 
 const bits = new DataView(new ArrayBuffer(4));

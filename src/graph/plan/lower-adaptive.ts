@@ -20,13 +20,16 @@ export function lowerAdaptive(graph: Graph, exits: readonly number[], options: L
   );
   const table = new ValueTable();
   const placed = new Map<Value, number>();
-  for (const [name, value] of [...graph.params, ...graph.inputs]) placed.set(value, table.external(name, graph.specs[value]!));
+  for (const [name, value] of [...graph.params, ...graph.inputs])
+    placed.set(value, table.external(name, graph.specs[value]!));
 
   const parameters: Phase = { kind: PhaseKind.Parameters, loads: [], body: [], stores: [] };
   for (const [node, stage] of schedule(graph).stageOf) {
     if (isPerImage(graph.specs[node.out]!)) continue;
     if (stage !== PARAMETER_STAGE) {
-      throw new ArgumentError(`Expected whole values of an adaptive plan to depend on parameters alone but received ${node.op}`);
+      throw new ArgumentError(
+        `Expected whole values of an adaptive plan to depend on parameters alone but received ${node.op}`,
+      );
     }
     placed.set(node.out, table.add(graph.specs[node.out]!, Storage.Shared));
     parameters.body.push(planNode(node, (value) => placed.get(value)!));
@@ -52,7 +55,9 @@ export function lowerAdaptive(graph: Graph, exits: readonly number[], options: L
 
   const allPhases = [...(first === 1 ? [parameters] : []), ...phases];
   // Results and what is moved on are read after the phase has run.
-  const pinned = new Set(planSegments.flatMap((segment) => [segment.entropy, segment.probabilities, ...segment.moves.map(([from]) => from)]));
+  const pinned = new Set(
+    planSegments.flatMap((segment) => [segment.entropy, segment.probabilities, ...segment.moves.map(([from]) => from)]),
+  );
   const plan = (tile: number): { arenaFloats: number; sharedFloats: number } =>
     planMemory(table.values, allPhases, { tile, maxBatch: options.maxBatch, pinned });
   const tile = options.tile ?? chooseTile(plan(1).arenaFloats, options.maxBatch);
@@ -70,7 +75,7 @@ export function lowerAdaptive(graph: Graph, exits: readonly number[], options: L
     phases: allPhases,
     carries: [],
     segments: planSegments,
-    repeatInside: false,
+    repeatsInside: false,
     ...plan(tile),
     queueFloats,
   };

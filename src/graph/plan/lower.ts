@@ -49,25 +49,28 @@ class Lowering {
       return { value, buffer: replaced ?? name, replaces };
     });
     for (const [node, stage] of this.#stageOf) {
-      for (const value of node.in) if (value !== null) this.#lastRead.set(value, Math.max(stage, this.#lastRead.get(value) ?? stage));
+      for (const value of node.in)
+        if (value !== null) this.#lastRead.set(value, Math.max(stage, this.#lastRead.get(value) ?? stage));
     }
   }
 
   program(): Program {
-    for (const [name, value] of this.#graph.params) this.#placed.set(value, this.#table.external(name, this.#spec(value)));
-    for (const [name, value] of this.#graph.inputs) this.#placed.set(value, this.#table.external(name, this.#spec(value)));
+    for (const [name, value] of this.#graph.params)
+      this.#placed.set(value, this.#table.external(name, this.#spec(value)));
+    for (const [name, value] of this.#graph.inputs)
+      this.#placed.set(value, this.#table.external(name, this.#spec(value)));
     for (const node of this.#graph.nodes) this.#place(node.out);
 
     const phases = this.#phases();
     const carries = this.#carries();
-    const tiled = phases.filter((phase) => phase.kind === PhaseKind.Tiled);
-    const last = phases.at(-1);
-    const repeatInside = carries.length > 0 && tiled.length === 1 && last?.kind === PhaseKind.Tiled && !this.#reduces();
+    const running = phases.filter((phase) => phase.kind !== PhaseKind.Parameters);
+    const repeatsInside = running.length === 1 && running[0]!.kind === PhaseKind.Tiled && !this.#reduces();
     // A repetition inside the tile reads again what was loaded once, and what the one before has left.
-    const pinned = new Set(repeatInside ? [...tiled[0]!.loads.map((node) => node.out), ...carries.flat()] : []);
+    const pinned = new Set(repeatsInside ? [...running[0]!.loads.map((node) => node.out), ...carries.flat()] : []);
     const { values, buffers } = this.#table;
     const { maxBatch } = this.#options;
-    const plan = (tile: number): { arenaFloats: number; sharedFloats: number } => planMemory(values, phases, { tile, maxBatch, pinned });
+    const plan = (tile: number): { arenaFloats: number; sharedFloats: number } =>
+      planMemory(values, phases, { tile, maxBatch, pinned });
     const tile = this.#options.tile ?? chooseTile(plan(1).arenaFloats, maxBatch);
     return {
       tile,
@@ -75,9 +78,9 @@ class Lowering {
       buffers,
       values,
       phases,
-      carries: repeatInside ? carries : [],
+      carries: repeatsInside ? carries : [],
       segments: [],
-      repeatInside,
+      repeatsInside,
       ...plan(tile),
       queueFloats: 0,
     };
@@ -117,6 +120,8 @@ class Lowering {
 
   /** Whether the producer may write straight into the buffer. */
   #canWriteDirectly(output: Output, stage: Stage): boolean {
+    // The parameter stage does not run every time, but outputs are written every time.
+    if (stage === PARAMETER_STAGE) return false;
     if (output.replaces === undefined) return true;
     // A carried per-image value lives in the arena; a whole one must not be overwritten before its last reader has run.
     if (isPerImage(this.#spec(output.value))) return false;
@@ -134,7 +139,8 @@ class Lowering {
     const phaseOf = (stage: Stage): Phase => {
       const known = stages.get(stage);
       if (known !== undefined) return known;
-      const kind = stage === PARAMETER_STAGE ? PhaseKind.Parameters : isTiled(stage) ? PhaseKind.Tiled : PhaseKind.Whole;
+      const kind =
+        stage === PARAMETER_STAGE ? PhaseKind.Parameters : isTiled(stage) ? PhaseKind.Tiled : PhaseKind.Whole;
       const phase: Phase = { kind, loads: [], body: [], stores: [] };
       stages.set(stage, phase);
       return phase;
@@ -173,7 +179,11 @@ class Lowering {
     let stage = this.#writeStage(output);
     const placed = this.#placed.get(output.value)!;
     const target = this.#table.values[placed]!;
-    if (this.#producer.has(output.value) && target.storage === Storage.External && this.#table.buffers[target.index] === output.buffer) {
+    if (
+      this.#producer.has(output.value) &&
+      target.storage === Storage.External &&
+      this.#table.buffers[target.index] === output.buffer
+    ) {
       return;
     }
     const to = this.#table.external(output.buffer, spec);
@@ -182,7 +192,7 @@ class Lowering {
       const phase = phaseOf(stage);
       phase.stores.push(storeNode(this.#at(output.value, stage, phase), to));
     } else {
-      // The parameter stage does not run every time, and a tiled stage runs no whole nodes.
+      // Neither a parameter stage nor a tiled one can write whole outputs.
       if (stage === PARAMETER_STAGE || isTiled(stage)) stage++;
       phaseOf(stage).body.push(copyNode(placed, to));
     }

@@ -34,7 +34,13 @@ export function planMemory(
   const cached = new Set<number>();
   for (const phase of phases) {
     const nodes = phaseNodes(phase);
-    const lifetimes = lifetimesOf(values, nodes, Storage.Arena, options.pinned, (value) => imageElements(value.spec) * options.tile);
+    const lifetimes = lifetimesOf(
+      values,
+      nodes,
+      Storage.Arena,
+      options.pinned,
+      (value) => imageElements(value.spec) * options.tile,
+    );
     arenaFloats = Math.max(arenaFloats, pack(lifetimes));
     all.push(...nodes);
     // What parameters alone determine is kept from run to run.
@@ -66,7 +72,9 @@ function lifetimesOf(
     const dying = node.inPlace
       ? node.in.find((input) => {
           const lifetime = lifetimes.get(input);
-          return lifetime?.end === position && lifetime.floats === floats && values[input]!.spec.dtype === value.spec.dtype;
+          return (
+            lifetime?.end === position && lifetime.floats === floats && values[input]!.spec.dtype === value.spec.dtype
+          );
         })
       : undefined;
     const shared = dying === undefined ? undefined : lifetimes.get(dying);

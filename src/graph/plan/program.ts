@@ -11,7 +11,8 @@ export interface Program {
   readonly phases: readonly Phase[];
   readonly carries: readonly (readonly [input: number, output: number])[];
   readonly segments: readonly PlanSegment[];
-  readonly repeatInside: boolean;
+  /** Whether the engine repeats the plan inside the tile. */
+  readonly repeatsInside: boolean;
   /** Floats, for a full tile. */
   readonly arenaFloats: number;
   readonly sharedFloats: number;

@@ -27,7 +27,10 @@ export function schedule(graph: Graph): Schedule {
   for (const value of graph.params.values()) availableFrom.set(value, PARAMETER_STAGE);
   for (const value of graph.inputs.values()) availableFrom.set(value, isPerImage(graph.specs[value]!) ? 1 : 0);
   for (const node of graph.nodes) {
-    const ready = Math.max(PARAMETER_STAGE, ...node.in.map((value) => (value === null ? PARAMETER_STAGE : availableFrom.get(value)!)));
+    const ready = Math.max(
+      PARAMETER_STAGE,
+      ...node.in.map((value) => (value === null ? PARAMETER_STAGE : availableFrom.get(value)!)),
+    );
     const reduces = opDef(node.op).kind === "reduce";
     const tiled = reduces || isPerImage(graph.specs[node.out]!);
     // A whole node reads no per-image values, so `ready` is a whole stage for it; a tiled one joins the tiled stage at or after `ready`.
