@@ -51,9 +51,10 @@ size_t convolveFloats(const WinogradShape& s, int32_t images) {
 
 // Outputs of the tiles of one strip from m[point][tile][channel]; `m` is that of the strip's first tile, `y` the image.
 template <class F>
-void storeStrip(const WinogradShape& s, const TileGrid& g, const float* m, size_t step, int32_t tileRow, const Epilogue& e,
-                float* y) {
+void storeStrip(const WinogradShape& s, const TileGrid& g, const float* m, size_t step, int32_t tileRow,
+                const Epilogue& epilogue, float* y) {
   constexpr int P = F::P, M = F::M;
+  const Epilogue e = epilogue;  // a local, which no store can change
   const int32_t rows = s.outHeight - tileRow * M < M ? s.outHeight - tileRow * M : M;
   const ptrdiff_t channels = s.outChannels, row = s.outWidth * channels;
   for (int32_t tile = 0; tile < g.across; tile++) {
@@ -67,7 +68,7 @@ void storeStrip(const WinogradShape& s, const TileGrid& g, const float* m, size_
         F::output(point, half[a]);
       }
       RDI_UNROLL for (int j = 0; j < M; j++) {
-        if (j >= columns) break;
+        const int32_t stored = j < columns ? rows : 0;
         vf column[P], out[M], acc[M][1];
         ptrdiff_t offset[M];
         RDI_UNROLL for (int a = 0; a < P; a++) column[a] = half[a][j];
@@ -76,7 +77,7 @@ void storeStrip(const WinogradShape& s, const TileGrid& g, const float* m, size_
           acc[i][0] = out[i];
           offset[i] = first + i * row + j * channels;
         }
-        storeTile<M, 1>(acc, e, offset, rows, c, y);
+        storeTile<M, 1>(acc, e, offset, stored, c, y);
       }
     }
   }

@@ -12,28 +12,27 @@ RDI_INLINE void multiplyTile(const float* const (&rows)[M], const Runs& runs, co
   RDI_UNROLL for (int m = 0; m < M; m++) a[m] = rows[m];
   const ptrdiff_t gap = runs.step - runs.length;
   for (int32_t run = runs.count; run > 0; run--) {
-    RDI_NO_UNROLL for (int32_t k = runs.length; k > 0; k--) {
+    const float* const end = b + size_t(runs.length) * (N * VL);
+    RDI_NO_UNROLL for (; b != end; b += N * VL) {
       vf column[N];
       RDI_UNROLL for (int n = 0; n < N; n++) column[n] = load(b + n * VL);
       RDI_UNROLL for (int m = 0; m < M; m++) {
         vf row = broadcastLoad(a[m]++);
         RDI_UNROLL for (int n = 0; n < N; n++) acc[m][n] = madd(row, column[n], acc[m][n]);
       }
-      b += N * VL;
     }
     RDI_UNROLL for (int m = 0; m < M; m++) a[m] += gap;
   }
 }
 
-// storeTile() for a tile with only `columns` columns.
+// storeTile() for a tile with only `columns` columns. The values come through memory, and not as the vectors themselves: a reference to
+// those would keep them in memory all through the tile's inner loop.
 template <int M, int N>
-void storePartialTile(const vf (&acc)[M][N], const Epilogue& e, const ptrdiff_t (&offset)[M], int32_t stored, int32_t column,
+void storePartialTile(const float (&values)[M][N * VL], const Epilogue& e, const ptrdiff_t (&offset)[M], int32_t stored, int32_t column,
                       int32_t columns, float* c) {
   for (int32_t m = 0; m < stored; m++) {
-    float value[N * VL];
-    for (int n = 0; n < N; n++) store(value + n * VL, acc[m][n]);
     for (int32_t j = 0; j < columns; j++) {
-      float v = value[j];
+      float v = values[m][j];
       if (e.bias) v += e.bias[column + j];
       if (e.residual) v += e.residual[offset[m] + j];
       if (e.relu) v = v < 0 ? 0 : v;
@@ -45,8 +44,12 @@ void storePartialTile(const vf (&acc)[M][N], const Epilogue& e, const ptrdiff_t 
 
 // All rows for one panel of N vectors, of which `columns` columns exist, the first of them `column`.
 template <int M, int N>
-void multiplyPanel(const RowGrid& grid, const float* a, const Runs& runs, const float* panel, int32_t column, int32_t columns,
-                   const Epilogue& epilogue, float* c) {
+void multiplyPanel(const RowGrid& rowGrid, const float* a, const Runs& rowRuns, const float* panel, int32_t column,
+                   int32_t columns, const Epilogue& tileEpilogue, float* c) {
+  // Locals, which no store can change.
+  const RowGrid grid = rowGrid;
+  const Runs runs = rowRuns;
+  const Epilogue epilogue = tileEpilogue;
   int32_t x = 0;
   ptrdiff_t aLine = 0, cLine = column;  // the grid row of the next row
   for (int32_t row = 0; row < grid.rows; row += M) {
@@ -68,13 +71,17 @@ void multiplyPanel(const RowGrid& grid, const float* a, const Runs& runs, const 
     if (columns == N * VL) {
       storeTile<M, N>(acc, epilogue, offset, stored, column, c);
     } else {
-      storePartialTile<M, N>(acc, epilogue, offset, stored, column, columns, c);
+      float values[M][N * VL];
+      RDI_UNROLL for (int m = 0; m < M; m++) {
+        RDI_UNROLL for (int n = 0; n < N; n++) store(values[m] + n * VL, acc[m][n]);
+      }
+      storePartialTile<M, N>(values, epilogue, offset, stored, column, columns, c);
     }
   }
 }
 
 template <int M, int N>
-RDI_INLINE void accumulateTile(const OuterGrid& grid, const float* a, const float* b, float* c, ptrdiff_t cRow) {
+RDI_INLINE void accumulateTile(const OuterGrid grid, const float* a, const float* b, float* c, ptrdiff_t cRow) {
   vf acc[M][N];
   RDI_UNROLL for (int m = 0; m < M; m++) {
     RDI_UNROLL for (int n = 0; n < N; n++) acc[m][n] = load(c + m * cRow + n * VL);
@@ -82,7 +89,8 @@ RDI_INLINE void accumulateTile(const OuterGrid& grid, const float* a, const floa
   for (int32_t row = 0; row < grid.rows; row++) {
     const float* pa = a + row * grid.aRow;
     const float* pb = b + row * grid.bRow;
-    RDI_NO_UNROLL for (int32_t k = grid.length; k > 0; k--) {
+    const float* const end = pb + grid.length * grid.bStep;
+    RDI_NO_UNROLL for (; pb != end; pb += grid.bStep) {
       vf column[N];
       RDI_UNROLL for (int n = 0; n < N; n++) column[n] = load(pb + n * VL);
       RDI_UNROLL for (int m = 0; m < M; m++) {
@@ -90,7 +98,6 @@ RDI_INLINE void accumulateTile(const OuterGrid& grid, const float* a, const floa
         RDI_UNROLL for (int n = 0; n < N; n++) acc[m][n] = madd(value, column[n], acc[m][n]);
       }
       pa += grid.aStep;
-      pb += grid.bStep;
     }
   }
   RDI_UNROLL for (int m = 0; m < M; m++) {
