@@ -45,12 +45,11 @@ export function trainingGraph(): Graph {
 export function sources(graph: Graph, batch: number, seed: number): Map<string, NumberArray> {
   const random = new Random(seed);
   return new Map(
-    [...graph.inputs, ...graph.params].map(([name, value]) => {
+    [...graph.inputs, ...graph.params].map(([name, value]): [string, NumberArray] => {
       const spec = graph.specs[value]!;
       const count = product(concreteShape(spec, batch));
-      return spec.dtype === "i32"
-        ? [name, Int32Array.from({ length: count }, () => random.integer(4))]
-        : [name, Float64Array.from({ length: count }, () => random.normal())];
+      if (spec.dtype === "i32") return [name, Int32Array.from({ length: count }, () => random.integer(4))];
+      return [name, Float64Array.from({ length: count }, () => random.normal())];
     }),
   );
 }
