@@ -1,0 +1,21 @@
+/** The public interface of rdi-net. */
+export type { Backend, BackendName, ParamSet, Plan, AdaptivePlan } from "./backends/backend.js";
+export { createBackend, describeBackends, type BackendOptions, type BackendReport } from "./backends/registry.js";
+export type { Macs } from "./graph/cost.js";
+export type { Graph } from "./graph/types.js";
+export type { DType, Shape, Spec } from "./ops/spec.js";
+export * as functional from "./tensor/functional.js";
+export { tensor, Tensor } from "./tensor/tensor.js";
+export { grad, gradients, trace, Tracer } from "./tensor/trace.js";
+export type { ExitModel } from "./nn/exit-model.js";
+export { costOfBackbone, costOfExits, inferenceGraph, initialParams } from "./nn/exit-model.js";
+export { Network } from "./nn/network.js";
+export { modelByName, models } from "./models/index.js";
+export * as attacks from "./attacks/index.js";
+export type { Adversarial, Attack, AttackMethod } from "./attacks/index.js";
+export { openDataset } from "./data/registry.js";
+export { digits } from "./data/digits.js";
+export { mnist } from "./data/mnist.js";
+export type { Dataset } from "./data/dataset.js";
+export { readSafetensors, writeSafetensors } from "./formats/safetensors.js";
+export { ArgumentError, BackendError, DivergedError, FormatError, RdiError, ShapeError } from "./util/errors.js";
