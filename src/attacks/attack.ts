@@ -48,7 +48,12 @@ export function makeAttack(form: Form, method: AttackMethod): Attack {
     const { batchSize = DEFAULT_BATCH, mode = "eval", onProgress, signal } = options;
     const count = checkImages(net.model, x);
     checkLabels(net.model, y, count);
-    expectArgument(Number.isSafeInteger(batchSize) && batchSize >= 1, "batchSize", "an integer of 1 or more", batchSize);
+    expectArgument(
+      Number.isSafeInteger(batchSize) && batchSize >= 1,
+      "batchSize",
+      "an integer of 1 or more",
+      batchSize,
+    );
     const ids = checkIds(options.ids ?? { length: count }, count);
     const losses = form.losses(net.model);
     const row = x.length / count;

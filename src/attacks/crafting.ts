@@ -70,7 +70,9 @@ export async function craftBatch(
 async function ascend(net: Network, loss: AttackLoss, method: AttackMethod, batch: CraftBatch): Promise<Float32Array> {
   const { rule, steps } = method;
   const { size, capacity, mode, images, labels } = batch;
-  const program = net.executable(`attack:${rule.name}:${loss.key}:${mode}`, capacity, () => stepGraph(net.model, loss, rule, mode));
+  const program = net.executable(`attack:${rule.name}:${loss.key}:${mode}`, capacity, () =>
+    stepGraph(net.model, loss, rule, mode),
+  );
   const inputs: HostValues = {
     x: method.randomStart ? await randomStart(net, loss, method, batch) : images,
     origin: images,
@@ -79,7 +81,8 @@ async function ascend(net: Network, loss: AttackLoss, method: AttackMethod, batc
     step: Float32Array.of(method.step),
     ...Object.fromEntries(rule.counters.map((name) => [name, new Float32Array(size)])),
   };
-  const run = (values: HostValues, repeat: number): ReturnType<typeof program.run> => program.run(size, values, { repeat, outputs: ["next"] });
+  const run = (values: HostValues, repeat: number): ReturnType<typeof program.run> =>
+    program.run(size, values, { repeat, outputs: ["next"] });
   let result: Awaited<ReturnType<typeof run>>;
   if (mode === "eval") {
     result = await run(inputs, steps);
@@ -122,7 +125,12 @@ function randomSource(tracer: Tracer): F.RandomSource {
 }
 
 /** Each image moved uniformly inside ±ε and clipped to [0, 1]: a function of (seed, image id, exit attacked). */
-async function randomStart(net: Network, { exit }: AttackLoss, method: AttackMethod, batch: CraftBatch): Promise<Float32Array> {
+async function randomStart(
+  net: Network,
+  { exit }: AttackLoss,
+  method: AttackMethod,
+  batch: CraftBatch,
+): Promise<Float32Array> {
   const program = net.executable(`attack-start:${exit}`, batch.capacity, () =>
     trace((tracer) => {
       const x = tracer.input("x", imageSpec(net.model));
@@ -136,7 +144,12 @@ async function randomStart(net: Network, { exit }: AttackLoss, method: AttackMet
 }
 
 /** Σ of each image's losses over all exits. */
-async function score(net: Network, method: AttackMethod, batch: CraftBatch, images: Float32Array): Promise<Float32Array> {
+async function score(
+  net: Network,
+  method: AttackMethod,
+  batch: CraftBatch,
+  images: Float32Array,
+): Promise<Float32Array> {
   const { size, capacity, mode, labels, ids } = batch;
   const program = net.executable(`attack-score:${mode}`, capacity, () =>
     trace((tracer) => {

@@ -14,7 +14,10 @@ export function single(exit: number, method: AttackMethod): Attack {
 
 /** Raises the loss of the last exit. */
 export function main(method: AttackMethod): Attack {
-  return makeAttack({ name: "main", reportsChosen: false, losses: (model) => [lossOfExit(model, model.exits, "main")] }, method);
+  return makeAttack(
+    { name: "main", reportsChosen: false, losses: (model) => [lossOfExit(model, model.exits, "main")] },
+    method,
+  );
 }
 
 /** Raises (1/N)·Σ ℓ_i over the N exits. */
@@ -46,14 +49,18 @@ export function attackForm(form: string, method: AttackMethod): Attack {
   if (exit !== undefined) return single(Number(exit), method);
   const make = Object.hasOwn(FORMS, form) ? FORMS[form] : undefined;
   if (make === undefined) {
-    throw new ArgumentError(`Expected a form of attack (single:I, ${Object.keys(FORMS).join(", ")}) but received ${JSON.stringify(form)}`);
+    throw new ArgumentError(
+      `Expected a form of attack (single:I, ${Object.keys(FORMS).join(", ")}) but received ${JSON.stringify(form)}`,
+    );
   }
   return make(method);
 }
 
 function lossOfExit(model: ExitModel, exit: number, form: string): AttackLoss {
   if (exit > model.exits) {
-    throw new ArgumentError(`Expected an exit of ${model.name} (1 … ${model.exits}) for the form ${form} but received exit ${exit}`);
+    throw new ArgumentError(
+      `Expected an exit of ${model.name} (1 … ${model.exits}) for the form ${form} but received exit ${exit}`,
+    );
   }
   return { key: `single:${exit}`, exit, of: (losses) => losses[exit - 1]! };
 }
