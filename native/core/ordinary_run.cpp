@@ -4,7 +4,7 @@ namespace rdi {
 
 void OrdinaryRun::run(bool stale) {
   stale_ = stale;
-  staleRepetitions_ = repeat_ > 1 && !plan.repeatsInside() && overwritesCached();
+  staleRepetitions_ = repeat_ > 1 && !plan.repeatsInside && overwritesCached();
   pool.run([](void* self, int32_t worker) { static_cast<OrdinaryRun*>(self)->work(worker); }, this);
 }
 
@@ -21,12 +21,12 @@ bool OrdinaryRun::overwritesCached() const {
 void OrdinaryRun::work(int32_t worker) {
   bind(memory(worker), 0, 0);
   if (stale_) refresh(worker);
-  if (plan.repeatsInside()) return runTiled(worker, plan.parameterPhases, repeat_);
-  for (int32_t r = 0; r < repeat_; r++) {
+  int32_t outside = plan.repeatsInside ? 1 : repeat_, inside = plan.repeatsInside ? repeat_ : 1;
+  for (int32_t r = 0; r < outside; r++) {
     if (r > 0 && staleRepetitions_) refresh(worker);
     for (int32_t i = plan.parameterPhases; i < int32_t(plan.phases.size()); i++) {
       if (plan.phases[size_t(i)].kind == PhaseKind::Tiled) {
-        runTiled(worker, i, 1);
+        runTiled(worker, i, inside);
       } else {
         runWhole(worker, plan.phases[size_t(i)]);
       }

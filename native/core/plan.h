@@ -101,6 +101,9 @@ struct Plan {
   Array<Carry> carries;
   Array<Segment> segments;
 
+  // Set by plan_checks.cpp: whether runs are repeated inside the tile.
+  bool repeatsInside;
+
   // Set by plan_memory.cpp.
   Array<Pack> packs;  // the first packCount of them
   size_t packCount;
@@ -114,11 +117,6 @@ struct Plan {
   Array<int32_t> workerIntegers;
   Array<WorkerMemory> workers;
 
-  const Phase& firstRunPhase() const { return phases[size_t(parameterPhases)]; }
-  // Whether a run is repeated inside the tile: there is one tiled phase and nothing that would need a barrier.
-  bool repeatsInside() const {
-    return phases.size() == size_t(parameterPhases) + 1 && firstRunPhase().kind == PhaseKind::Tiled && !firstRunPhase().reduces;
-  }
   bool adaptive() const { return segments.size() > 0; }
 };
 

@@ -20,6 +20,7 @@ class Checker {
     for (size_t i = 0; i < plan_.phases.size(); i++) {
       if (!phase(int32_t(i))) return false;
     }
+    if (!repetition()) return false;
     for (const Carry& carry : plan_.carries) {
       if (!this->carry(carry)) return false;
     }
@@ -83,6 +84,29 @@ class Checker {
         if (!output(index, i, node.outputs[0])) return false;
       }
     }
+    return phase.kind != PhaseKind::Tiled || sharedRowsAreApart(phase);
+  }
+
+  // Workers run a tiled phase at different tiles, so what it writes into the shared arena must not lie where it also reads or writes
+  // something else, even if one is dead before the other lives; only a value in the very place of another keeps to the tile's rows.
+  // Reductions are written after all tiles.
+  bool sharedRowsAreApart(const Phase& phase) {
+    for (int32_t i = phase.loads.first; i < phase.stores.end(); i++) {
+      int32_t index = plan_.nodes[size_t(i)].outputs[0];
+      const Value& written = value(index);
+      if (written.storage != Storage::Shared || !written.perImage) continue;
+      for (int32_t k = phase.loads.first; k < phase.stores.end(); k++) {
+        const Node& node = plan_.nodes[size_t(k)];
+        for (int32_t operand = -1; operand < node.inputCount; operand++) {
+          int32_t otherIndex = operand < 0 ? node.outputs[0] : node.inputs[operand];
+          if (otherIndex < 0 || (operand < 0 && node.kernel->reduces())) continue;
+          const Value& other = value(otherIndex);
+          bool samePlace = other.perImage && other.offset == written.offset && other.elements == written.elements;
+          if (other.storage != Storage::Shared || samePlace || !overlap(written, other)) continue;
+          return nodeFails(i, index, "a shared output apart from all other shared values of its tiled phase", "which lies over another");
+        }
+      }
+    }
     return true;
   }
 
@@ -132,6 +156,9 @@ class Checker {
     const Kernel& kernel = *plan_.nodes[size_t(node)].kernel;
     if (!operand(phaseIndex, node, index, sameText(kernel.name, "store"))) return false;
     if (v.storage == Storage::Queue) return nodeFails(node, index, "outputs outside the queues, which only moves fill", "which is in one");
+    if (plan_.phases[size_t(phaseIndex)].kind == PhaseKind::Parameters && v.storage == Storage::External) {
+      return nodeFails(node, index, "outputs of parameter phases, which do not run every time, in the shared arena", "which is external");
+    }
     bool tiled = plan_.phases[size_t(phaseIndex)].kind == PhaseKind::Tiled;
     if (tiled && v.perImage == kernel.reduces()) {
       return nodeFails(node, index, "a whole output of a reduction, and per-image outputs of other nodes, in a tiled phase", "which is not");
@@ -140,11 +167,17 @@ class Checker {
     return true;
   }
 
+  // One tiled phase without reductions needs no barriers, so that its repetitions can follow each other inside the tile.
+  bool repetition() {
+    const Phase& last = plan_.phases[plan_.phases.size() - 1];
+    bool alone = plan_.phases.size() == size_t(plan_.parameterPhases) + 1;
+    plan_.repeatsInside = alone && last.kind == PhaseKind::Tiled && !last.reduces && !plan_.adaptive();
+    return plan_.repeatsInside || plan_.carries.size() == 0 ||
+           fails("carry", 0, "a plan of one tiled phase without reductions; elsewhere, bind input and output to one buffer");
+  }
+
   bool carry(const Carry& carry) {
     int32_t index = int32_t(&carry - plan_.carries.begin());
-    if (plan_.adaptive() || !plan_.repeatsInside()) {
-      return fails("carry", index, "a plan of one tiled phase without reductions, or no carries: elsewhere bind input and output to one buffer");
-    }
     const Value &in = value(carry.input), &out = value(carry.output);
     if (in.storage != Storage::Arena || out.storage != Storage::Arena || !sameShape(in, out) || in.dtype != out.dtype) {
       return fails("carry", index, "an input and an output in the arena, of the same shape and type");
@@ -158,10 +191,12 @@ class Checker {
     return true;
   }
 
-  bool overlap(const Value& a, const Value& b) const {
-    uint64_t tile = uint64_t(plan_.tile);
-    return uint64_t(a.offset) < uint64_t(b.offset) + tile * b.elements && uint64_t(b.offset) < uint64_t(a.offset) + tile * a.elements;
+  uint64_t end(const Value& v) const {
+    uint64_t images = !v.perImage ? 1 : v.storage == Storage::Arena ? uint64_t(plan_.tile) : uint64_t(plan_.maxBatch);
+    return uint64_t(v.offset) + images * v.elements;
   }
+  // Of two values in the same storage.
+  bool overlap(const Value& a, const Value& b) const { return uint64_t(a.offset) < end(b) && uint64_t(b.offset) < end(a); }
 
   bool segment(int32_t index) {
     const Segment& segment = plan_.segments[size_t(index)];

@@ -52,7 +52,7 @@ class Decoder {
     int32_t word;
     if (!take(word, magic, magic, "the magic number") || !take(word, formatVersion, formatVersion, "the format version") ||
         !take(word, int64_t(words_.size()), int64_t(words_.size()), "the number of words") || !take(plan_.tile, 1, maxTile, "the tile") ||
-        !take(plan_.maxBatch, 1, maxBatchLimit, "maxBatch") || !take(plan_.externalCount, 0, 1 << 20, "the number of external buffers") ||
+        !take(plan_.maxBatch, 1, maxBatchLimit, "maxBatch") || !take(plan_.externalCount, 0, 1 << 16, "the number of external buffers") ||
         !count(valueCount_, valueWords, "the number of values") || !count(nodeCount_, nodeWords, "the number of nodes") ||
         !count(phaseCount_, phaseWords, "the number of phases") || !count(carryCount_, carryWords, "the number of carries") ||
         !take(plan_.arenaFloats, 0, INT32_MAX, "the floats of the arena") ||
