@@ -1,0 +1,154 @@
+import { z } from "zod";
+import type { Backend } from "../backends/backend.js";
+import { readSafetensors, writeSafetensors, type StoredTensor } from "../formats/safetensors.js";
+import { modelByName, models } from "../models/index.js";
+import type { ExitModel } from "../nn/exit-model.js";
+import { Network } from "../nn/network.js";
+import { concreteShape, formatSpec } from "../ops/spec.js";
+import { FormatError, RdiError } from "../util/errors.js";
+import { classify, type Classification, type ClassifyOptions } from "./classify.js";
+import { checkPolicy, lastExitPolicy, type ExitPolicy } from "./policy.js";
+
+/** A network with the policy by which images leave it. */
+export class AdaptiveNetwork extends Network {
+  readonly #policy: ExitPolicy;
+  /** How it was trained, as its file says; empty if that is not known. */
+  readonly training: TrainingRecord;
+
+  /** @throws ArgumentError if weights or policy do not fit the model */
+  constructor(
+    model: ExitModel,
+    backend: Backend,
+    weights: ReadonlyMap<string, Float32Array>,
+    policy: ExitPolicy = lastExitPolicy(model),
+    training: TrainingRecord = {},
+  ) {
+    checkPolicy(model, policy);
+    super(model, backend, weights);
+    this.#policy = policy;
+    this.training = training;
+  }
+
+  get policy(): ExitPolicy {
+    return this.#policy;
+  }
+
+  /** Classifies images [n,C,H,W] in [0, 1]; an image leaves at the first exit that is sure of it. */
+  classify(images: Float32Array, options?: ClassifyOptions): Promise<Classification[]> {
+    return classify(this, this.#policy, images, options);
+  }
+}
+
+/** Settings and results of a training run: plain JSON. */
+export type TrainingRecord = Readonly<Record<string, unknown>>;
+
+/** In the metadata of a weights file; other safetensors files are weights without a model's name. */
+const FORMAT = "rdi-net";
+
+const policySchema = z.object({ exits: z.array(z.int()), thresholds: z.array(z.number()) });
+const recordSchema = z.record(z.string(), z.unknown());
+
+/**
+ * Loads a network from a weights file of this package: safetensors with PyTorch's names and layouts, and the model's name, thresholds and training
+ * settings in the metadata.
+ *
+ * @throws FormatError if the file is not one, or is damaged; if a weight is missing, misshapen, or not finite
+ */
+export async function load(path: string, { backend }: { readonly backend: Backend }): Promise<AdaptiveNetwork> {
+  const { tensors, metadata } = await readSafetensors(path);
+  if (metadata.format !== FORMAT || metadata.model === undefined) {
+    throw new FormatError(
+      path,
+      `Expected a weights file that names its model (metadata "format": "${FORMAT}" and "model") but received metadata ${JSON.stringify(metadata)}; for weights from elsewhere use rdi import`,
+    );
+  }
+  if (!models.has(metadata.model)) {
+    throw new FormatError(
+      path,
+      `Expected a known model (${[...models.keys()].join(", ")}) but received ${JSON.stringify(metadata.model)}`,
+    );
+  }
+  const model = modelByName(metadata.model);
+  const weights = weightsOf(model, tensors, path);
+  const policy = metadata.policy === undefined ? undefined : parseJson(path, "policy", metadata.policy, policySchema);
+  const training =
+    metadata.training === undefined ? undefined : parseJson(path, "training", metadata.training, recordSchema);
+  try {
+    return new AdaptiveNetwork(model, backend, weights, policy, training);
+  } catch (error) {
+    if (error instanceof RdiError) throw new FormatError(path, error.message);
+    throw error;
+  }
+}
+
+/** The model's weights among the tensors of a file. @throws FormatError if one is missing, misshapen or not of floats, or one is left over */
+export function weightsOf(
+  model: ExitModel,
+  tensors: ReadonlyMap<string, StoredTensor>,
+  path: string,
+): Map<string, Float32Array> {
+  const weights = new Map<string, Float32Array>();
+  for (const [name, { spec }] of model.params) {
+    const tensor = tensors.get(name);
+    if (tensor === undefined)
+      throw new FormatError(path, `Expected weight ${name} ${formatSpec(spec)} of ${model.name} but received none`);
+    const { dtype, shape, data } = tensor;
+    if (!(data instanceof Float32Array) || shape.join() !== concreteShape(spec, 1).join()) {
+      throw new FormatError(
+        path,
+        `Expected weight ${name} ${formatSpec(spec)} of ${model.name} but received [${shape.join(",")}] ${dtype}`,
+      );
+    }
+    weights.set(name, data);
+  }
+  const unknown = [...tensors.keys()].filter((name) => !model.params.has(name));
+  if (unknown.length > 0)
+    throw new FormatError(path, `Expected the weights of ${model.name} but received ${unknown.join(", ")} as well`);
+  return weights;
+}
+
+/** Weights as a file holds them. */
+export function storedWeights(model: ExitModel, weights: ReadonlyMap<string, Float32Array>): Map<string, StoredTensor> {
+  return new Map(
+    [...model.params].map(([name, { spec }]) => [
+      name,
+      { dtype: "F32", shape: concreteShape(spec, 1), data: weights.get(name)! },
+    ]),
+  );
+}
+
+/**
+ * Writes a network's weights, its policy and its training settings, atomically.
+ *
+ * @throws ArgumentError if the policy does not fit; RdiError if the file cannot be written
+ */
+export async function save(
+  path: string,
+  net: Network,
+  { policy, training = {} }: { readonly policy: ExitPolicy; readonly training?: TrainingRecord },
+): Promise<void> {
+  checkPolicy(net.model, policy);
+  await writeSafetensors(path, storedWeights(net.model, await net.weights()), {
+    format: FORMAT,
+    model: net.model.name,
+    policy: JSON.stringify(policy),
+    training: JSON.stringify(training),
+  });
+}
+
+/** Metadata that is JSON of a known form. @throws FormatError that names the metadata */
+export function parseJson<T>(path: string, name: string, text: string, schema: z.ZodType<T>): T {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new FormatError(path, `Expected JSON for the metadata ${name} but received: ${(error as Error).message}`);
+  }
+  const result = schema.safeParse(value);
+  if (!result.success)
+    throw new FormatError(
+      path,
+      `Expected ${name} in the metadata of its form but received: ${z.prettifyError(result.error)}`,
+    );
+  return result.data;
+}

@@ -1,0 +1,246 @@
+import type { Attack } from "../attacks/index.js";
+import { batches, type Batch, type Dataset } from "../data/dataset.js";
+import type { Macs } from "../graph/cost.js";
+import { costOfBackbone } from "../nn/exit-model.js";
+import type { Network } from "../nn/network.js";
+import { expectArgument } from "../util/errors.js";
+import { nextTurn } from "../util/next-turn.js";
+import { argmaxOfRow, crossEntropyOfRow, runAllExits, type ExitOutputs } from "./all-exits.js";
+import { checkDataset } from "./calibrate.js";
+import { checkPolicy, exitIndex, policyMacs, type ExitPolicy } from "./policy.js";
+
+/** The settings of an attack, as they are reported. */
+export interface AttackReport {
+  readonly method: string;
+  readonly form: string;
+  readonly eps: number;
+  readonly step: number;
+  readonly steps: number;
+  readonly randomStart: boolean;
+  readonly seed: number;
+}
+
+export interface ExitEvaluation {
+  readonly exit: number;
+  /** Fraction of all images that this exit classifies right, wherever they leave. */
+  readonly accuracy: number;
+  /** Mean cross-entropy over all images, in nats. */
+  readonly loss: number;
+  /** Fraction of the images that leave here. */
+  readonly share: number;
+  /** Of an image that leaves here. */
+  readonly macs: Macs;
+}
+
+export interface Evaluation {
+  readonly model: string;
+  readonly images: number;
+  readonly backend: string;
+  readonly threads: number;
+  readonly attack: AttackReport | null;
+  readonly exits: readonly ExitEvaluation[];
+  readonly adaptive: {
+    /** Fraction of the images that the exit at which they leave classifies right. */
+    readonly accuracy: number;
+    /** Mean over the images. */
+    readonly macs: Macs;
+    /** 1 − macs ÷ the plain backbone's, in each ledger. */
+    readonly saved: Macs;
+    readonly thresholds: readonly number[];
+  };
+  readonly seconds: number;
+}
+
+/** What each exit makes of each image; by exit, each [images]. */
+export interface ExitDetails {
+  /** In nats. */
+  readonly entropies: readonly Float32Array[];
+  /** 1 where the exit is right. */
+  readonly correct: readonly Uint8Array[];
+}
+
+/** One evaluated image. The arrays are views that later batches do not touch. */
+export interface EvaluationSample {
+  /** Its position in the dataset. */
+  readonly index: number;
+  readonly label: number;
+  readonly clean: Float32Array;
+  /** What was classified: the adversarial image, or the clean one without an attack. */
+  readonly image: Float32Array;
+  /** The exit at which it left, and what that exit says. */
+  readonly exit: number;
+  readonly prediction: number;
+  readonly entropy: number;
+  /** Of max-average: the exit whose attack was kept. */
+  readonly chosen?: number;
+}
+
+export interface EvaluateOptions {
+  readonly policy: ExitPolicy;
+  /** None: clean images. Random starts depend on an image's position in the dataset. */
+  readonly attack?: Attack;
+  /** Default 256. */
+  readonly batchSize?: number;
+  readonly onProgress?: (doneImages: number, totalImages: number) => void;
+  readonly signal?: AbortSignal;
+  /** Called for every image, in order. */
+  readonly keep?: (sample: EvaluationSample) => void;
+}
+
+/**
+ * Accuracy and cost of every exit and of the adaptive network, on clean or attacked images. Every exit of every image is run, so that all can be
+ * reported; the adaptive result is what early exit gives.
+ *
+ * @throws ArgumentError if dataset, policy or attack do not fit the model
+ */
+export async function evaluate(
+  net: Network,
+  dataset: Dataset,
+  options: EvaluateOptions,
+): Promise<Evaluation & { readonly details: ExitDetails }> {
+  const { policy, attack, batchSize = 256, onProgress, signal, keep } = options;
+  const { model, backend } = net;
+  checkPolicy(model, policy);
+  checkDataset(model, dataset);
+  expectArgument(Number.isSafeInteger(batchSize) && batchSize >= 1, "batchSize", "an integer of 1 or more", batchSize);
+  const started = performance.now();
+  const tally = new Tally(net, policy, dataset.length);
+  for (const batch of batches(dataset, { batchSize })) {
+    signal?.throwIfAborted();
+    const ids = batch.indices;
+    const attacked = await attack?.craft(net, batch.images, batch.labels, {
+      ids,
+      batchSize,
+      ...(signal && { signal }),
+    });
+    const images = attacked?.images ?? batch.images;
+    const outputs = await runAllExits(net, images, batch.size, Math.min(batchSize, dataset.length));
+    tally.add(batch, outputs);
+    if (keep !== undefined)
+      for (const sample of samples(policy, batch, images, outputs, attacked?.chosen)) keep(sample);
+    onProgress?.(tally.count, dataset.length);
+    await nextTurn();
+  }
+  return {
+    model: model.name,
+    images: dataset.length,
+    backend: backend.name,
+    threads: backend.threads,
+    attack: attack === undefined ? null : reportAttack(attack),
+    ...tally.result(),
+    seconds: (performance.now() - started) / 1000,
+    details: tally.details,
+  };
+}
+
+export function reportAttack({ form, method }: Attack): AttackReport {
+  const { name, eps, step, steps, randomStart, seed } = method;
+  return { method: name, form, eps, step, steps, randomStart, seed };
+}
+
+/** Counts what the exits make of the images. */
+class Tally {
+  readonly details: { readonly entropies: Float32Array[]; readonly correct: Uint8Array[] };
+  count = 0;
+  readonly #losses: Float64Array;
+
+  constructor(
+    readonly net: Network,
+    readonly policy: ExitPolicy,
+    images: number,
+  ) {
+    const { exits } = net.model;
+    this.#losses = new Float64Array(exits);
+    this.details = {
+      entropies: Array.from({ length: exits }, () => new Float32Array(images)),
+      correct: Array.from({ length: exits }, () => new Uint8Array(images)),
+    };
+  }
+
+  add({ labels, size }: Batch, { logits, entropies }: ExitOutputs): void {
+    const { classes, exits } = this.net.model;
+    for (let i = 0; i < exits; i++) {
+      this.details.entropies[i]!.set(entropies[i]!, this.count);
+      for (let n = 0; n < size; n++) {
+        const label = labels[n]!;
+        this.details.correct[i]![this.count + n] = Number(argmaxOfRow(logits[i]!, classes, n) === label);
+        this.#losses[i]! += crossEntropyOfRow(logits[i]!, classes, n, label);
+      }
+    }
+    this.count += size;
+  }
+
+  result(): Pick<Evaluation, "exits" | "adaptive"> {
+    const { model } = this.net;
+    const macs = policyMacs(model, this.policy);
+    const adaptive = selectExits(this.details, macs, this.policy);
+    const exits = macs.map((cost, i) => ({
+      exit: i + 1,
+      accuracy: mean(this.details.correct[i]!),
+      loss: this.#losses[i]! / this.count,
+      share: adaptive.shares[i]!,
+      macs: cost,
+    }));
+    const full = costOfBackbone(model);
+    const saved = { paper: 1 - adaptive.macs.paper / full.paper, full: 1 - adaptive.macs.full / full.full };
+    return {
+      exits,
+      adaptive: { accuracy: adaptive.accuracy, macs: adaptive.macs, saved, thresholds: this.policy.thresholds },
+    };
+  }
+}
+
+/** What a policy makes of images whose exits have all been run. */
+export interface PolicyOutcome {
+  readonly accuracy: number;
+  /** Mean over the images. */
+  readonly macs: Macs;
+  /** Fraction of the images that leave at each exit 1 … N. */
+  readonly shares: readonly number[];
+}
+
+/** @param macs the cost of leaving at each exit 1 … N under the policy */
+export function selectExits(
+  { entropies, correct }: ExitDetails,
+  macs: readonly Macs[],
+  policy: ExitPolicy,
+): PolicyOutcome {
+  const count = entropies[0]!.length;
+  const leaving = new Float64Array(entropies.length);
+  let right = 0;
+  for (let n = 0; n < count; n++) {
+    const exit = policy.exits[exitIndex(policy, entropies, n)]!;
+    leaving[exit - 1]!++;
+    right += correct[exit - 1]![n]!;
+  }
+  const shares = [...leaving].map((images) => images / count);
+  const meanOf = (ledger: keyof Macs): number => shares.reduce((sum, share, i) => sum + share * macs[i]![ledger], 0);
+  return { accuracy: right / count, macs: { paper: meanOf("paper"), full: meanOf("full") }, shares };
+}
+
+function* samples(
+  policy: ExitPolicy,
+  { images: clean, labels, indices, size }: Batch,
+  images: Float32Array,
+  { logits, entropies }: ExitOutputs,
+  chosen: Int32Array | undefined,
+): Iterable<EvaluationSample> {
+  const row = images.length / size;
+  for (let n = 0; n < size; n++) {
+    const exit = policy.exits[exitIndex(policy, entropies, n)]!;
+    yield {
+      index: indices[n]!,
+      label: labels[n]!,
+      clean: clean.subarray(n * row, (n + 1) * row),
+      image: images.subarray(n * row, (n + 1) * row),
+      exit,
+      prediction: argmaxOfRow(logits[exit - 1]!, logits[exit - 1]!.length / size, n),
+      entropy: entropies[exit - 1]![n]!,
+      ...(chosen && { chosen: chosen[n]! }),
+    };
+  }
+}
+
+function mean(values: Uint8Array): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
