@@ -1,0 +1,65 @@
+import { availableParallelism } from "node:os";
+import { Option, type Command } from "commander";
+import pc from "picocolors";
+import { describeBackends } from "../backends/registry.js";
+import { addCommand } from "./command.js";
+import { defined } from "./defined.js";
+import { integer } from "./numbers.js";
+import { print, table } from "./output.js";
+import { packageVersion } from "./package-version.js";
+import { wasmFeatures } from "./wasm-features.js";
+
+export function addDoctor(program: Command): void {
+  addCommand(program, "doctor", "Try every backend, and say what works on this machine and why the rest does not.", [
+    "rdi doctor",
+    "rdi doctor --json",
+  ])
+    .addOption(new Option("--threads <count>", "threads to try with; all cores by default").argParser(integer(1, 256)))
+    .option("--json", "print one JSON object")
+    .action(async ({ json, threads }: { readonly json?: boolean; readonly threads?: number }) => {
+      const health = await examine(threads);
+      print(json, health, () => healthText(health));
+    });
+}
+
+type Health = Awaited<ReturnType<typeof examine>>;
+
+async function examine(threads: number | undefined) {
+  const reports = await describeBackends(defined({ threads }));
+  return {
+    version: packageVersion(),
+    node: process.version,
+    platform: `${process.platform}-${process.arch}`,
+    cores: availableParallelism(),
+    wasm: wasmFeatures(),
+    backends: reports.map(({ name, description, available, threads: used, reason }) => ({
+      name,
+      tried: description,
+      available,
+      ...defined({ threads: used, reason }),
+    })),
+  };
+}
+
+function healthText({ version, node, platform, cores, wasm, backends }: Health): string {
+  const features = [
+    ["SIMD", wasm.simd],
+    ["relaxed SIMD", wasm.relaxedSimd],
+    ["threads", wasm.threads],
+  ] as const;
+  return [
+    `rdi-net ${version}, Node.js ${node} on ${platform}, ${cores} cores`,
+    `WebAssembly: ${features.map(([name, there]) => `${name} ${there ? "yes" : "no"}`).join(", ")}`,
+    table(
+      ["backend", "what was tried", "result", "threads"],
+      backends.map(({ name, tried, available, threads }) => [
+        name,
+        tried,
+        available ? pc.green("works") : pc.red("does not work"),
+        threads ?? "",
+      ]),
+      3,
+    ),
+    ...backends.flatMap(({ name, reason }) => (reason === undefined ? [] : [`${name} does not work: ${reason}`])),
+  ].join("\n");
+}

@@ -1,0 +1,29 @@
+import { randomBytes } from "node:crypto";
+import { mkdir, rm, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { writeFileAtomic } from "../util/atomic-file.js";
+import { RdiError } from "../util/errors.js";
+
+/**
+ * Makes sure, before long work begins, that its results can be kept: creates the folder if need be and tries to write in it.
+ *
+ * @throws RdiError that says why not
+ */
+export async function expectWritableFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true });
+  } catch (error) {
+    throw new RdiError(`Cannot create the folder ${folder}: ${(error as Error).message}`, { cause: error });
+  }
+  const probe = join(folder, `.rdi-probe-${process.pid}-${randomBytes(4).toString("hex")}`);
+  await writeFileAtomic(probe, new Uint8Array(1));
+  await rm(probe, { force: true });
+}
+
+/** The same of a file: its folder is writable, and no folder has its name. */
+export async function expectWritableFile(path: string): Promise<void> {
+  const there = await stat(path).catch(() => undefined);
+  if (there?.isDirectory() === true)
+    throw new RdiError(`Cannot write ${path}: there is a folder of that name; choose another name`);
+  await expectWritableFolder(dirname(path));
+}
