@@ -26,7 +26,7 @@ const SYMBOLS = [symbolCircle, symbolSquare, symbolTriangle, symbolDiamond, symb
  */
 export const SERIES_COLOURS: readonly (readonly [light: string, dark: string])[] = [
   ["#0a66b0", "#6cb6f5"],
-  ["#bf4a06", "#ff9c5e"],
+  ["#b84605", "#ff9c5e"],
   ["#007d5a", "#46cba2"],
   ["#a2417f", "#e79ccb"],
   ["#806400", "#dfc04a"],
@@ -52,5 +52,5 @@ export interface ExitColour {
 export function exitColour(exit: number, exits: number): ExitColour {
   const position = exits > 1 ? (exit - 1) / (exits - 1) : 1;
   const fill = scaleLinear<string>().domain([0, 0.5, 1]).range(EXIT_STOPS)(position);
-  return { fill, ink: position > 0.7 ? "#fff" : "#15181d" };
+  return { fill, ink: position > 0.88 ? "#fff" : "#000" };
 }

@@ -8,7 +8,7 @@ const LIGHT = {
   quiet: "#5d636d",
   hairline: "#dcdcd6",
   win: "#007d5a",
-  loss: "#bf4a06",
+  loss: "#b84605",
 };
 
 const DARK: typeof LIGHT = {
