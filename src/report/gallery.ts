@@ -32,7 +32,7 @@ export function gallerySection(shape: ImageShape, samples: readonly GallerySampl
         Each row is one image: clean, then after each attack
         form.${
           gain > 0
-            ? ` Beside an attacked image stands what the attack added, magnified ${significant(gain)} times: grey is no change, white brighter, black darker.`
+            ? ` Beside an attacked image stands what the attack added, magnified ${significant(gain)} times: grey is no change, white brighter, black darker${shape[0] === 3 ? ", channel by channel" : ""}.`
             : ""
         }
         Under it: the predicted class, ✓ right or <strong class="loss">✗ wrong</strong> (framed), the exit that the

@@ -95,7 +95,7 @@ details { margin-top: .75rem; font-size: .9rem; }
 summary { cursor: pointer; color: var(--quiet); margin-bottom: .5rem; }
 
 .gallery th, .gallery td { padding-block: .5rem; vertical-align: top; }
-.gallery tbody th { font: 600 1.5rem/1.3 ${SERIF}; }
+.gallery tbody th { font: 600 1.2rem/1.3 ${SERIF}; }
 .gallery tbody tr + tr { border-top: 1px solid var(--hairline); }
 .gallery p { margin: .3rem 0 0; line-height: 1.35; white-space: nowrap; }
 .gallery p .quiet { display: block; }
@@ -111,6 +111,7 @@ a:focus-visible, summary:focus-visible, .scroll:focus-visible { outline: 2px sol
   .pair { flex-direction: column; }
   .chart { font-size: 15px; }
   .legend { font-size: .8rem; }
+  .gallery tbody th { font-size: 1rem; }
   .legend th .key { display: block; }
   th, td { padding-inline: .5rem; }
 }
