@@ -19,13 +19,11 @@ class Checker {
     if (!assignSegments()) return false;
     for (size_t i = 0; i < plan_.phases.size(); i++) {
       if (!phase(int32_t(i))) return false;
+      if (segmentOf_[i] != 0 && !segment(segmentOf_[i] - 1)) return false;
     }
     if (!repetition()) return false;
     for (const Carry& carry : plan_.carries) {
       if (!this->carry(carry)) return false;
-    }
-    for (size_t i = 0; i < plan_.segments.size(); i++) {
-      if (!segment(int32_t(i))) return false;
     }
     return queuesAreFilled();
   }

@@ -39,7 +39,9 @@ class Decoder {
     if (remaining() == 0) return ends(what);
     into = words_[at_++];
     if (into >= low && into <= high) return true;
-    message_.clear() << "word " << uint64_t(at_ - 1) << ": Expected " << low << " to " << high << " for " << what << " but received " << into;
+    message_.clear() << "word " << uint64_t(at_ - 1) << ": Expected " << low;
+    if (high != low) message_ << " to " << high;
+    message_ << " for " << what << " but received " << into;
     return false;
   }
 
