@@ -27,18 +27,6 @@ const float* withBorders(const ConvShape& s, const float* x, float* scratch) {
   return scratch;
 }
 
-void copyWindows(const ConvShape& s, const float* image, float* windows) {
-  const int32_t run = s.kernelWidth * s.inChannels, step = s.stride * s.inChannels;
-  for (int32_t y = 0; y < s.outHeight; y++) {
-    for (int32_t x = 0; x < s.outWidth; x++) {
-      const float* window = image + y * s.stride * paddedRow(s) + x * step;
-      for (int32_t kh = 0; kh < s.kernelHeight; kh++, window += paddedRow(s)) {
-        for (int32_t i = 0; i < run; i++) *windows++ = window[i];
-      }
-    }
-  }
-}
-
 template <>
 size_t ConvForward<Direct>::packedFloats(const ConvShape& s) {
   return kernels::packedFloats(windowFloats(s), s.outChannels);
@@ -54,29 +42,20 @@ void ConvForward<Direct>::pack(const ConvShape& s, const float* weight, float* p
 
 template <>
 size_t ConvForward<Direct>::scratchFloats(const ConvShape& s, int32_t) {
-  return paddedFloats(s) + windowsFloats(s);
+  return paddedFloats(s);
 }
 
 template <>
-void ConvForward<Direct>::run(const ConvShape& s, int32_t images, const float* x, const float* packed, const Epilogue& epilogue, float* y,
-             float* scratch) {
-  const int32_t pixels = s.outHeight * s.outWidth;
-  const ptrdiff_t inRow = paddedRow(s);
+void ConvForward<Direct>::run(const ConvShape& s, int32_t images, const float* x, const float* packed, const Epilogue& epilogue,
+                              float* y, float* scratch) {
+  const ptrdiff_t inRow = paddedRow(s), outRow = ptrdiff_t(s.outWidth) * s.outChannels;
+  const RowGrid grid{s.outHeight * s.outWidth, s.outWidth, ptrdiff_t(s.stride) * s.inChannels, s.stride * inRow, s.outChannels,
+                     outRow};
+  const Runs runs{s.kernelHeight, s.kernelWidth * s.inChannels, inRow};
   for (int32_t image = 0; image < images; image++) {
     const float* input = withBorders(s, x + image * inFloats(s), scratch);
     const size_t offset = image * outFloats(s);
-    const Epilogue e = shifted(epilogue, offset);
-    if (copiesWindows(s)) {
-      float* windows = scratch + paddedFloats(s);
-      copyWindows(s, input, windows);
-      const RowGrid grid{pixels, pixels, windowFloats(s), 0, s.outChannels, 0};
-      multiply(grid, windows, Runs{1, windowFloats(s), 0}, packed, s.outChannels, e, y + offset);
-    } else {
-      const RowGrid grid{pixels,        s.outWidth, ptrdiff_t(s.stride) * s.inChannels, s.stride * inRow,
-                         s.outChannels, ptrdiff_t(s.outWidth) * s.outChannels};
-      const Runs runs{s.kernelHeight, s.kernelWidth * s.inChannels, inRow};
-      multiply(grid, input, runs, packed, s.outChannels, e, y + offset);
-    }
+    multiply(grid, input, runs, packed, s.outChannels, shifted(epilogue, offset), y + offset);
   }
 }
 

@@ -1,4 +1,4 @@
-// What the direct convolution and its weight gradient share: images with their borders, and windows copied out of them.
+// What the direct convolution and its weight gradient share: images with their borders.
 #pragma once
 
 #include "conv2d_internal.h"
@@ -7,16 +7,9 @@ namespace rdi::kernels {
 
 RDI_INLINE int32_t windowFloats(const ConvShape& s) { return s.kernelHeight * s.kernelWidth * s.inChannels; }
 
-// Whether the runs of a window are too short for the inner loop of a matrix product (a stem with one or three channels), so that its
-// windows are copied into rows of their own.
-RDI_INLINE bool copiesWindows(const ConvShape& s) { return s.kernelHeight > 1 && s.kernelWidth * s.inChannels < 12; }
-
 RDI_INLINE size_t paddedFloats(const ConvShape& s) {
   if (s.padding == 0) return 0;
   return alignFloats(size_t(s.inHeight + 2 * s.padding) * (s.inWidth + 2 * s.padding) * s.inChannels);
-}
-RDI_INLINE size_t windowsFloats(const ConvShape& s) {
-  return copiesWindows(s) ? alignFloats(size_t(s.outHeight) * s.outWidth * windowFloats(s)) : 0;
 }
 // Floats between the rows of an image with its borders.
 RDI_INLINE ptrdiff_t paddedRow(const ConvShape& s) { return ptrdiff_t(s.inWidth + 2 * s.padding) * s.inChannels; }
@@ -28,7 +21,12 @@ void padImage(const float* x, int32_t height, int32_t width, int32_t channels, i
 // The image with its borders: itself if it needs none, else a copy in scratch of paddedFloats().
 const float* withBorders(const ConvShape& s, const float* x, float* scratch);
 
-// windows[output pixel][kh][kw][channel] of an image with its borders.
-void copyWindows(const ConvShape& s, const float* image, float* windows);
+// The input gradient where there is one input channel and the stride is 1: vectors hold neighbouring pixels instead of channels.
+RDI_INLINE bool hasOneChannelGrad(const ConvShape& s) { return s.inChannels == 1 && s.stride == 1; }
+size_t oneChannelGradPackedFloats(const ConvShape& s);
+void oneChannelGradPack(const ConvShape& s, const float* weight, float* packed);
+size_t oneChannelGradScratchFloats(const ConvShape& s);
+// Of one image.
+void oneChannelGrad(const ConvShape& s, const float* dy, const float* packed, const Epilogue& epilogue, float* dx, float* scratch);
 
 }  // namespace rdi::kernels

@@ -3,16 +3,11 @@
 // The inputs whose rows leave the same remainder when divided by the stride, and likewise their columns, form a class; within a class
 // the same weights meet consecutive outputs, so that its gradient is an implicit matrix product of stride 1 over dy, and needs no
 // scatter. With stride 1 there is one class, and this is the convolution of dy with the flipped, transposed weights.
-//
-// With one or two input channels such a product wastes most of each vector. There, dy·W is computed for all taps at once, and each
-// input gathers its taps from it.
 #include "conv2d_direct.h"
 #include "gemm.h"
 
 namespace rdi::kernels {
 namespace {
-
-bool gathersTaps(const ConvShape& s) { return 2 * s.inChannels <= VL && s.kernelHeight * s.kernelWidth > 1; }
 
 // One dimension of a class: inputs first, first + stride, …, and the taps that reach them.
 struct Line {
@@ -77,40 +72,11 @@ void forEachClass(const ConvShape& s, Visit visit) {
   }
 }
 
-// ---- few input channels: taps [output][kh][kw][in] ----
-
-int32_t tapFloats(const ConvShape& s) { return s.kernelHeight * s.kernelWidth * s.inChannels; }
-
-void gatherTaps(const ConvShape& s, const float* taps, const Epilogue& e, float* dx) {
-  for (int32_t y = 0; y < s.inHeight; y++) {
-    for (int32_t x = 0; x < s.inWidth; x++) {
-      float sum[VL] = {};
-      for (int32_t kh = (y + s.padding) % s.stride; kh < s.kernelHeight; kh += s.stride) {
-        const int32_t oy = (y + s.padding - kh) / s.stride;
-        if (y + s.padding < kh || oy >= s.outHeight) continue;
-        for (int32_t kw = (x + s.padding) % s.stride; kw < s.kernelWidth; kw += s.stride) {
-          const int32_t ox = (x + s.padding - kw) / s.stride;
-          if (x + s.padding < kw || ox >= s.outWidth) continue;
-          const float* tap = taps + (size_t(oy) * s.outWidth + ox) * tapFloats(s) + (kh * s.kernelWidth + kw) * s.inChannels;
-          for (int32_t c = 0; c < s.inChannels; c++) sum[c] += tap[c];
-        }
-      }
-      for (int32_t c = 0; c < s.inChannels; c++) {
-        const size_t at = (size_t(y) * s.inWidth + x) * s.inChannels + c;
-        float v = sum[c];
-        if (e.residual) v += e.residual[at];
-        if (e.reluMask) v = e.reluMask[at] > 0 ? v : 0;
-        dx[at] = v;
-      }
-    }
-  }
-}
-
 }  // namespace
 
 template <>
 size_t ConvInputGrad<Direct>::packedFloats(const ConvShape& s) {
-  if (gathersTaps(s)) return kernels::packedFloats(s.outChannels, tapFloats(s));
+  if (hasOneChannelGrad(s)) return oneChannelGradPackedFloats(s);
   size_t total = 0;
   forEachClass(s, [&](const Line& rows, const Line& columns, size_t offset) {
     total = offset + kernels::packedFloats(rows.taps * columns.taps * s.outChannels, s.inChannels);
@@ -120,11 +86,8 @@ size_t ConvInputGrad<Direct>::packedFloats(const ConvShape& s) {
 
 template <>
 void ConvInputGrad<Direct>::pack(const ConvShape& s, const float* weight, float* packed) {
-  if (gathersTaps(s)) {
-    packMatrix(s.outChannels, tapFloats(s), packed, [&](int32_t o, int32_t tap) {
-      const int32_t at = tap / s.inChannels;
-      return weight[weightIndex(s, o, tap % s.inChannels, at / s.kernelWidth, at % s.kernelWidth)];
-    });
+  if (hasOneChannelGrad(s)) {
+    oneChannelGradPack(s, weight, packed);
     return;
   }
   forEachClass(s, [&](const Line& rows, const Line& columns, size_t offset) {
@@ -139,7 +102,7 @@ void ConvInputGrad<Direct>::pack(const ConvShape& s, const float* weight, float*
 
 template <>
 size_t ConvInputGrad<Direct>::scratchFloats(const ConvShape& s, int32_t) {
-  if (gathersTaps(s)) return alignFloats(size_t(s.outHeight) * s.outWidth * tapFloats(s));
+  if (hasOneChannelGrad(s)) return oneChannelGradScratchFloats(s);
   const Geometry g = geometry(s);
   return g.padded ? alignFloats(size_t(g.rows.before + s.outHeight + g.rows.after) * g.width * s.outChannels) : 0;
 }
@@ -152,11 +115,8 @@ void ConvInputGrad<Direct>::run(const ConvShape& s, int32_t images, const float*
   for (int32_t image = 0; image < images; image++) {
     const float* gradient = dy + image * outFloats(s);
     const size_t offset = image * inFloats(s);
-    if (gathersTaps(s)) {
-      const int32_t pixels = s.outHeight * s.outWidth;
-      const RowGrid grid{pixels, pixels, s.outChannels, 0, tapFloats(s), 0};
-      multiply(grid, gradient, Runs{1, s.outChannels, 0}, packed, tapFloats(s), Epilogue{}, scratch);
-      gatherTaps(s, scratch, shifted(epilogue, offset), dx + offset);
+    if (hasOneChannelGrad(s)) {
+      oneChannelGrad(s, gradient, packed, shifted(epilogue, offset), dx + offset, scratch);
       continue;
     }
     if (g.padded) {

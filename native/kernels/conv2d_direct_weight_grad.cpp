@@ -11,7 +11,7 @@ size_t ConvWeightGrad<Direct>::accumulatorFloats(const ConvShape& s) {
 
 template <>
 size_t ConvWeightGrad<Direct>::scratchFloats(const ConvShape& s, int32_t) {
-  return paddedFloats(s) + windowsFloats(s);
+  return paddedFloats(s);
 }
 
 template <>
@@ -26,13 +26,6 @@ void ConvWeightGrad<Direct>::accumulate(const ConvShape& s, int32_t images, cons
   for (int32_t image = 0; image < images; image++) {
     const float* input = withBorders(s, x + image * inFloats(s), scratch);
     const float* gradient = dy + image * outFloats(s);
-    if (copiesWindows(s)) {
-      float* windows = scratch + paddedFloats(s);
-      copyWindows(s, input, windows);
-      const OuterGrid grid{1, s.outHeight * s.outWidth, windowFloats(s), 0, s.outChannels, 0};
-      accumulateOuter(grid, windows, windowFloats(s), gradient, s.outChannels, accumulator, s.outChannels);
-      continue;
-    }
     for (int32_t y = 0; y < s.outHeight; y += strip) {
       const int32_t rows = s.outHeight - y < strip ? s.outHeight - y : strip;
       const OuterGrid grid{rows, s.outWidth, ptrdiff_t(s.stride) * s.inChannels, s.stride * inRow, s.outChannels, outRow};

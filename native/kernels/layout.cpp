@@ -2,6 +2,8 @@
 
 #include <stddef.h>
 
+#include "simd.h"
+
 namespace rdi::kernels {
 namespace {
 
@@ -11,9 +13,7 @@ void transpose(const float* x, float* y, size_t rows, size_t columns) {
     __builtin_memcpy(y, x, rows * columns * sizeof(float));
     return;
   }
-  for (size_t column = 0; column < columns; column++) {
-    for (size_t row = 0; row < rows; row++) *y++ = x[row * columns + column];
-  }
+  transposeMatrix(x, rows, columns, columns, y, rows);
 }
 
 }  // namespace

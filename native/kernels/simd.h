@@ -100,6 +100,37 @@ RDI_INLINE vf absolute(vf x) { return reinterpret_cast<vf>(reinterpret_cast<vi>(
 RDI_INLINE vi truncateToInt(vf x) { return __builtin_convertvector(x, vi); }
 RDI_INLINE vf toFloat(vi x) { return __builtin_convertvector(x, vf); }
 
+// rows[i][j] <-> rows[j][i].
+RDI_INLINE void transpose(vf (&rows)[VL]) {
+  const vf low01 = __builtin_shufflevector(rows[0], rows[1], 0, 4, 1, 5);
+  const vf high01 = __builtin_shufflevector(rows[0], rows[1], 2, 6, 3, 7);
+  const vf low23 = __builtin_shufflevector(rows[2], rows[3], 0, 4, 1, 5);
+  const vf high23 = __builtin_shufflevector(rows[2], rows[3], 2, 6, 3, 7);
+  rows[0] = __builtin_shufflevector(low01, low23, 0, 1, 4, 5);
+  rows[1] = __builtin_shufflevector(low01, low23, 2, 3, 6, 7);
+  rows[2] = __builtin_shufflevector(high01, high23, 0, 1, 4, 5);
+  rows[3] = __builtin_shufflevector(high01, high23, 2, 3, 6, 7);
+}
+
+// y[column · yRow + row] = x[row · xRow + column].
+inline void transposeMatrix(const float* x, size_t rows, size_t columns, size_t xRow, float* y, size_t yRow) {
+  const size_t fullRows = rows / VL * VL, fullColumns = columns / VL * VL;
+  for (size_t row = 0; row < fullRows; row += VL) {
+    for (size_t column = 0; column < fullColumns; column += VL) {
+      vf block[VL];
+      RDI_UNROLL for (int i = 0; i < VL; i++) block[i] = load(x + (row + i) * xRow + column);
+      transpose(block);
+      RDI_UNROLL for (int i = 0; i < VL; i++) store(y + (column + i) * yRow + row, block[i]);
+    }
+    for (size_t column = fullColumns; column < columns; column++) {
+      for (int i = 0; i < VL; i++) y[column * yRow + row + i] = x[(row + i) * xRow + column];
+    }
+  }
+  for (size_t row = fullRows; row < rows; row++) {
+    for (size_t column = 0; column < columns; column++) y[column * yRow + row] = x[row * xRow + column];
+  }
+}
+
 RDI_INLINE float sumLanes(vf x) { return (x[0] + x[2]) + (x[1] + x[3]); }
 RDI_INLINE float maxLanes(vf x) {
   float a = x[0] > x[1] ? x[0] : x[1];

@@ -166,6 +166,8 @@ int main() {
   // Odd sizes, channel counts, strides and paddings; images smaller than a Winograd tile.
   testShape(shapeOf(1, 1, 1, 1, 1, 1, 1, 0), 1);
   testShape(shapeOf(1, 5, 7, 1, 3, 3, 1, 1), 2);
+  testShape(shapeOf(1, 6, 39, 8, 3, 5, 1, 1), 1);
+  testShape(shapeOf(1, 10, 22, 3, 4, 2, 1, 0), 2);
   testShape(shapeOf(2, 6, 5, 3, 3, 3, 2, 1), 2);
   testShape(shapeOf(3, 9, 7, 5, 3, 3, 1, 0), 1);
   testShape(shapeOf(5, 8, 11, 10, 2, 4, 3, 1), 2);
