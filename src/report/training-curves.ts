@@ -125,9 +125,8 @@ function groupSize(points: number): number {
 }
 
 function groupText(logs: readonly TrainingLog[]): string {
-  const sizes = [...new Set(logs.map(({ log }) => groupSize(log.length)))];
-  if (sizes.every((size) => size === 1)) return "";
-  return `Each point is the mean of ${sizes.join(" or ")} logged values.`;
+  const size = max(logs, ({ log }) => groupSize(log.length)) ?? 1;
+  return size === 1 ? "" : `Each point is the mean of up to ${size} logged values.`;
 }
 
 function learningRateDrops(log: readonly TrainingPoint[]): { at: number; label: string }[] {

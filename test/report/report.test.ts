@@ -223,7 +223,7 @@ describe("renderReport", () => {
 
   it("marks where the learning rate fell, and averages long logs", () => {
     const training = section(page, "Training");
-    expect(textOf(training)).toContain("Each point is the mean of 8 logged values.");
+    expect(textOf(training)).toContain("Each point is the mean of up to 8 logged values.");
     expect(findAll(training, "text").filter((label) => label.text === "÷10")).toHaveLength(4);
   });
 
