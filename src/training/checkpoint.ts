@@ -1,0 +1,97 @@
+import { stat } from "node:fs/promises";
+import { isDeepStrictEqual } from "node:util";
+import { z } from "zod";
+import { readSafetensors, writeSafetensors, type StoredTensor } from "../formats/safetensors.js";
+import { parseJson, storedWeights, weightsOf } from "../inference/adaptive-network.js";
+import type { ExitModel } from "../nn/exit-model.js";
+import { ArgumentError, FormatError } from "../util/errors.js";
+import { trainConfigSchema, type TrainConfig } from "./config.js";
+import type { LossHistory } from "./loss-watch.js";
+
+/** All that a run needs to go on as if it had never stopped: everything else is a function of the settings and the iteration. */
+export interface Checkpoint {
+  readonly config: TrainConfig;
+  /** Iterations done, and how many the run has. */
+  readonly iteration: number;
+  readonly iterations: number;
+  /** Seconds of training so far. */
+  readonly seconds: number;
+  readonly history: LossHistory | undefined;
+  readonly weights: ReadonlyMap<string, Float32Array>;
+  readonly velocities: ReadonlyMap<string, Float32Array>;
+}
+
+const FORMAT = "rdi-net-checkpoint";
+const WEIGHT = "weight/";
+const VELOCITY = "velocity/";
+
+const positionSchema = z.strictObject({
+  iteration: z.int().min(0),
+  iterations: z.int().min(1),
+  seconds: z.number().min(0),
+  history: z.strictObject({ average: z.number(), first: z.number(), best: z.number(), lost: z.int() }).optional(),
+});
+
+/** Writes a checkpoint atomically: a run that is killed meanwhile leaves the one before. @throws RdiError if the file cannot be written */
+export async function writeCheckpoint(path: string, model: ExitModel, checkpoint: Checkpoint): Promise<void> {
+  const { config, iteration, iterations, seconds, history, weights, velocities } = checkpoint;
+  const prefixed = (prefix: string, values: ReadonlyMap<string, Float32Array>): [string, StoredTensor][] =>
+    [...storedWeights(model, values)].map(([name, tensor]) => [prefix + name, tensor]);
+  await writeSafetensors(path, new Map([...prefixed(WEIGHT, weights), ...prefixed(VELOCITY, velocities)]), {
+    format: FORMAT,
+    config: JSON.stringify(config),
+    position: JSON.stringify({ iteration, iterations, seconds, history }),
+  });
+}
+
+/** @throws FormatError if the file is missing, damaged, or no checkpoint of the model */
+export async function readCheckpoint(path: string, model: ExitModel): Promise<Checkpoint> {
+  const { tensors, metadata } = await readSafetensors(path);
+  if (metadata.format !== FORMAT || metadata.config === undefined || metadata.position === undefined) {
+    throw new FormatError(
+      path,
+      `Expected a checkpoint (metadata "format": "${FORMAT}", "config", "position") but received metadata ${JSON.stringify(metadata)}`,
+    );
+  }
+  const unprefixed = (prefix: string): Map<string, Float32Array> =>
+    weightsOf(
+      model,
+      new Map(
+        [...tensors]
+          .filter(([name]) => name.startsWith(prefix))
+          .map(([name, tensor]) => [name.slice(prefix.length), tensor]),
+      ),
+      path,
+    );
+  const { history, ...position } = parseJson(path, "position", metadata.position, positionSchema);
+  return {
+    config: parseJson(path, "config", metadata.config, trainConfigSchema),
+    ...position,
+    history,
+    weights: unprefixed(WEIGHT),
+    velocities: unprefixed(VELOCITY),
+  };
+}
+
+/** Keeps a run that was interrupted from being overwritten by mistake. @throws ArgumentError */
+export async function expectNoUnfinishedRun(path: string): Promise<void> {
+  if ((await stat(path).catch(() => undefined)) === undefined) return;
+  const { metadata } = await readSafetensors(path);
+  const { iteration, iterations } = parseJson(path, "position", metadata.position ?? "", positionSchema);
+  if (iteration === 0 || iteration === iterations) return;
+  throw new ArgumentError(
+    `Expected a folder without an unfinished run but received ${path} at iteration ${iteration} of ${iterations}: resume it, overwrite it, or choose another folder`,
+  );
+}
+
+/** @throws ArgumentError naming the settings in which a run and the checkpoint that it is to resume from differ */
+export function expectSameRun(path: string, saved: TrainConfig, asked: TrainConfig): void {
+  // Other threads only change the rounding of sums.
+  const keys = Object.keys({ ...saved, ...asked }).filter((key) => key !== "threads") as (keyof TrainConfig)[];
+  const differing = keys.filter((key) => !isDeepStrictEqual(saved[key], asked[key]));
+  if (differing.length === 0) return;
+  const list = differing.map(
+    (key) => `${key} ${JSON.stringify(saved[key])} there and ${JSON.stringify(asked[key])} here`,
+  );
+  throw new ArgumentError(`Expected the settings of ${path} to resume from it but received others: ${list.join("; ")}`);
+}
