@@ -122,6 +122,9 @@ a:focus-visible, summary:focus-visible, .scroll:focus-visible { outline: 2px sol
   h2 { break-after: avoid; }
   details:not([open]) { display: none; }
   .scroll { overflow: visible; }
+  .pair { flex-direction: column; }
+  .gallery img { width: 56px; }
+  .gallery td, .gallery th { padding-inline: .3rem; }
   .results { min-width: 0; font-size: .8rem; }
   .tiles { grid-template-columns: repeat(3, 1fr); }
   .panels { grid-template-columns: repeat(2, 1fr); gap: 1.5rem; }
