@@ -15,6 +15,14 @@ RDI_INLINE auto withMethod(ConvMethod method, Run run) {
   }
 }
 
+// Multiply-adds of an image, or what takes as long.
+template <class F>
+int64_t winogradCost(const WinogradShape& s) {
+  const int64_t tiles = int64_t(ceilDiv(s.outHeight, F::M)) * ceilDiv(s.outWidth, F::M);
+  const int64_t products = int64_t(F::P) * F::P * s.inChannels * s.outChannels;
+  return tiles * (products + int64_t(F::transformCost) * (s.inChannels + s.outChannels));
+}
+
 }  // namespace
 
 bool conv2dSupports(const ConvShape& s, ConvMethod method) {
@@ -22,8 +30,13 @@ bool conv2dSupports(const ConvShape& s, ConvMethod method) {
                                           s.inChannels % VL == 0 && s.outChannels % VL == 0);
 }
 
-ConvMethod conv2dMethod(const ConvShape& s, ConvPass) {
-  return conv2dSupports(s, ConvMethod::Winograd4) ? ConvMethod::Winograd4 : ConvMethod::Direct;
+ConvMethod conv2dMethod(const ConvShape& s, ConvPass pass) {
+  if (!conv2dSupports(s, ConvMethod::Winograd4)) return ConvMethod::Direct;
+  const WinogradShape w = pass == ConvPass::InputGrad ? inputGradShape(s) : forwardShape(s);
+  const int64_t direct = 9 * int64_t(w.outHeight) * w.outWidth * w.inChannels * w.outChannels;
+  const int64_t winograd2 = winogradCost<Winograd2>(w), winograd4 = winogradCost<Winograd4>(w);
+  if (direct <= winograd2 && direct <= winograd4) return ConvMethod::Direct;
+  return winograd2 < winograd4 ? ConvMethod::Winograd2 : ConvMethod::Winograd4;
 }
 
 size_t conv2dPackedFloats(const ConvShape& s, ConvMethod method) {

@@ -7,14 +7,6 @@
 namespace rdi::kernels {
 namespace {
 
-WinogradShape forwardShape(const ConvShape& s) {
-  return {s.inChannels, s.inHeight, s.inWidth, s.outChannels, s.outHeight, s.outWidth, s.padding};
-}
-
-WinogradShape inputGradShape(const ConvShape& s) {
-  return {s.outChannels, s.outHeight, s.outWidth, s.inChannels, s.inHeight, s.inWidth, 2 - s.padding};
-}
-
 template <class F>
 size_t transformedFloats(const WinogradShape& s) {
   return size_t(F::P) * F::P * s.inChannels * s.outChannels;

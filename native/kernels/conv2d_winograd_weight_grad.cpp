@@ -7,10 +7,6 @@
 namespace rdi::kernels {
 namespace {
 
-WinogradShape shapeOf(const ConvShape& s) {
-  return {s.inChannels, s.inHeight, s.inWidth, s.outChannels, s.outHeight, s.outWidth, s.padding};
-}
-
 // m[point][tile][channel] = A dy Aᵀ for the tiles of one strip, dy being zero beyond the image.
 template <class F>
 void transformGradient(const WinogradShape& s, const TileGrid& g, const float* image, int32_t tileRow, float* m, size_t step) {
@@ -46,14 +42,14 @@ size_t ConvWeightGrad<F>::accumulatorFloats(const ConvShape& s) {
 
 template <class F>
 size_t ConvWeightGrad<F>::scratchFloats(const ConvShape& s, int32_t images) {
-  const TileGrid g = tileGrid<F>(shapeOf(s), images);
-  return stripFloats<F>(shapeOf(s), g) + F::P * F::P * (pointStep(g, s.inChannels) + pointStep(g, s.outChannels));
+  const TileGrid g = tileGrid<F>(forwardShape(s), images);
+  return stripFloats<F>(forwardShape(s), g) + F::P * F::P * (pointStep(g, s.inChannels) + pointStep(g, s.outChannels));
 }
 
 template <class F>
 void ConvWeightGrad<F>::accumulate(const ConvShape& shape, int32_t images, const float* x, const float* dy, float* accumulator,
                                      float* scratch) {
-  const WinogradShape s = shapeOf(shape);
+  const WinogradShape s = forwardShape(shape);
   const TileGrid g = tileGrid<F>(s, images);
   const size_t vStep = pointStep(g, s.inChannels), mStep = pointStep(g, s.outChannels);
   float* v = scratch + stripFloats<F>(s, g);

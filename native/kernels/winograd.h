@@ -5,6 +5,7 @@
 // point, of [tiles][in channels] with [in channels][out channels].
 #pragma once
 
+#include "conv2d.h"
 #include "simd.h"
 
 namespace rdi::kernels {
@@ -12,6 +13,8 @@ namespace rdi::kernels {
 // F(2×2, 3×3).
 struct Winograd2 {
   static constexpr int M = 2, P = 4;
+  // What the transforms of one channel of a tile cost, in multiply-adds; measured.
+  static constexpr int transformCost = 80;
   static constexpr double G[P][3] = {{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}};
   // t = Bᵀ d
   static RDI_INLINE void input(const vf (&d)[P], vf (&t)[P]) {
@@ -37,6 +40,7 @@ struct Winograd2 {
 // F(4×4, 3×3), with the points 0, ±1, ±2, ∞.
 struct Winograd4 {
   static constexpr int M = 4, P = 6;
+  static constexpr int transformCost = 240;
   static constexpr double G[P][3] = {{1.0 / 4, 0, 0},
                                      {-1.0 / 6, -1.0 / 6, -1.0 / 6},
                                      {-1.0 / 6, 1.0 / 6, -1.0 / 6},
@@ -76,6 +80,14 @@ struct Winograd4 {
 struct WinogradShape {
   int32_t inChannels, inHeight, inWidth, outChannels, outHeight, outWidth, padding;
 };
+
+// Of the forward convolution (and its weight gradient), and of the input gradient.
+RDI_INLINE WinogradShape forwardShape(const ConvShape& s) {
+  return {s.inChannels, s.inHeight, s.inWidth, s.outChannels, s.outHeight, s.outWidth, s.padding};
+}
+RDI_INLINE WinogradShape inputGradShape(const ConvShape& s) {
+  return {s.outChannels, s.outHeight, s.outWidth, s.inChannels, s.inHeight, s.inWidth, 2 - s.padding};
+}
 
 // Tiles are worked on in blocks of whole strips; a strip is one row of tiles of one image. Strip s is tile row s % down of image s / down.
 struct TileGrid {
