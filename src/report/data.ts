@@ -73,13 +73,16 @@ export interface TrainingLog {
   readonly log: readonly TrainingPoint[];
 }
 
-/** Losses are in nats. */
+/** A line of a training log. Losses are in nats, of one batch. */
 export interface TrainingPoint {
   readonly iteration: number;
+  /** What is minimised: the sum over the exits, by their weights. */
   readonly loss: number;
+  /** Means over the exits. */
   readonly lossClean?: number;
   readonly lossAdversarial?: number;
   readonly learningRate?: number;
+  /** Of the last exit on clean held-out images, a fraction. */
   readonly validationAccuracy?: number;
 }
 

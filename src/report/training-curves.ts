@@ -4,7 +4,7 @@ import type { TrainingLog, TrainingPoint } from "./data.js";
 import { percent, setting } from "./format.js";
 import { html, type Markup } from "./html.js";
 import { legendKey, lineChart, type LineSeries, type Point } from "./line-chart.js";
-import { seriesStyle } from "./palette.js";
+import { seriesStyle, type SeriesStyle } from "./palette.js";
 
 /** More points than this on a line are averaged in groups: the noise of single batches hides the trend. */
 const MAX_POINTS = 120;
@@ -12,28 +12,27 @@ const MAX_POINTS = 120;
 const LOG_FACTOR = 8;
 
 const LOSSES = [
-  { key: "lossClean", name: "clean images" },
-  { key: "lossAdversarial", name: "adversarial images" },
+  { key: "lossClean", name: "clean images", style: seriesStyle(0) },
+  { key: "lossAdversarial", name: "adversarial images", style: seriesStyle(1) },
 ] as const;
 
 /** Loss against iteration, a panel for each network, and validation accuracy where it was measured. */
 export function trainingSection(logs: readonly TrainingLog[]): Markup {
-  const hasParts = logs.some(({ log }) =>
-    log.some((p) => p.lossClean !== undefined || p.lossAdversarial !== undefined),
-  );
+  const drawn = LOSSES.filter(({ key }) => logs.some(({ log }) => log.some((point) => point[key] !== undefined)));
+  const what = drawn.length > 0 ? "mean over the exits" : "weighted sum over the exits";
   return html`<section>
     <h2>Training</h2>
     <figure>
       ${
-        hasParts
+        drawn.length > 0
           ? html`<ul class="keys">
-              ${LOSSES.map(({ name }, i) => html`<li>${legendKey(seriesStyle(i), "line")} ${name}</li>`)}
+              ${drawn.map(({ name, style }) => html`<li>${legendKey(style, "line")} ${name}</li>`)}
             </ul>`
           : null
       }
       <div class="panels">${logs.map(lossPanel)}</div>
       <figcaption>
-        Training loss (cross-entropy in nats, weighted over the exits) against the iteration. ${groupText(logs)}
+        Training loss (cross-entropy in nats, ${what}) against the iteration. ${groupText(logs)}
         ${logs.some(({ log }) => learningRateDrops(log).length > 0) ? "Dotted lines mark where the learning rate was divided." : null}
       </figcaption>
     </figure>
@@ -42,8 +41,11 @@ export function trainingSection(logs: readonly TrainingLog[]): Markup {
 }
 
 function lossPanel({ name, log }: TrainingLog): Markup {
-  const parts = LOSSES.map(({ key, name }, i) => lossSeries(name, i, log, (point) => point[key])).filter(hasPoints);
-  const series = parts.length > 0 ? parts : [lossSeries("loss", 0, log, (point) => point.loss)].filter(hasPoints);
+  const parts = LOSSES.map(({ key, name, style }) => lossSeries(name, style, log, (point) => point[key])).filter(
+    hasPoints,
+  );
+  const series =
+    parts.length > 0 ? parts : [lossSeries("loss", seriesStyle(0), log, (point) => point.loss)].filter(hasPoints);
   const [low = 0, high = 1] = extent(series.flatMap(({ points }) => points.map(({ y }) => y)));
   const logarithmic = low > 0 && high / low > LOG_FACTOR;
   return html`<div>
@@ -90,17 +92,19 @@ function validationFigure(logs: readonly TrainingLog[]): Markup | null {
         series,
       })}
     </div>
-    <figcaption>Accuracy on held-out images (share classified correctly) against the iteration.</figcaption>
+    <figcaption>
+      Accuracy of the last exit on clean held-out images (share classified correctly) against the iteration.
+    </figcaption>
   </figure>`;
 }
 
 function lossSeries(
   name: string,
-  index: number,
+  style: SeriesStyle,
   log: readonly TrainingPoint[],
   value: (point: TrainingPoint) => number | undefined,
 ): LineSeries {
-  return { name, style: seriesStyle(index), points: thin(pointsOf(log, value)) };
+  return { name, style, points: thin(pointsOf(log, value)) };
 }
 
 /** The points where `value` was logged, and finite: a diverged loss has no place on an axis. */

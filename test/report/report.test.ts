@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { decodeImage } from "../../src/data/images.js";
-import { renderReport, type ReportData } from "../../src/report/index.js";
+import { renderReport, type ReportData, type TrainingPoint } from "../../src/report/index.js";
 import { ArgumentError } from "../../src/util/errors.js";
 import { findAll, parsePage, textOf, type PageElement } from "./parse-page.js";
 import { sampleReport } from "./sample-report.js";
@@ -219,6 +219,23 @@ describe("renderReport", () => {
     );
     expect(lines).toHaveLength(1);
     expect(lines[0]!.attributes.get("d")!.split("L")).toHaveLength(2);
+  });
+
+  it("names the losses that it draws, and no other", () => {
+    const log = [1, 2].map((iteration) => ({ iteration, loss: 2 / iteration, lossClean: 1 / iteration }));
+    const keys = (point: (entry: (typeof log)[number]) => TrainingPoint) => {
+      const training = section(
+        parsePage(renderReport({ title: "Report", training: [{ name: "net", log: log.map(point) }] })),
+        "Training",
+      );
+      return [findAll(training, "li").map(textOf), /in nats, ([^)]*)/.exec(textOf(training))?.[1]];
+    };
+    expect(keys((entry) => ({ ...entry, lossAdversarial: 3 }))).toEqual([
+      ["clean images", "adversarial images"],
+      "mean over the exits",
+    ]);
+    expect(keys((entry) => entry)).toEqual([["clean images"], "mean over the exits"]);
+    expect(keys(({ iteration, loss }) => ({ iteration, loss }))).toEqual([[], "weighted sum over the exits"]);
   });
 
   it("marks where the learning rate fell, and averages long logs", () => {

@@ -27,11 +27,11 @@ export function sampleReport(): ReportData {
     Array.from({ length: points }, (_, i) => {
       const t = i / points;
       const noise = 1 + 0.15 * random.normal();
-      const lossClean = exits * (2.2 * Math.exp(-9 * t) + 0.06) * noise;
-      const lossAdversarial = exits * (2.2 * Math.exp(-5 * t) + 0.35) * noise;
+      const lossClean = (2.2 * Math.exp(-9 * t) + 0.06) * noise;
+      const lossAdversarial = (2.2 * Math.exp(-5 * t) + 0.35) * noise;
       return {
         iteration: i + 1,
-        loss: (lossClean + lossAdversarial) / 2,
+        loss: (exits * (lossClean + lossAdversarial)) / 2,
         lossClean,
         lossAdversarial,
         learningRate: t < 0.75 ? 0.033 : t < 0.92 ? 0.0033 : 0.00033,
