@@ -1,0 +1,144 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { average, pgd } from "../../src/attacks/index.js";
+import type { Backend } from "../../src/backends/backend.js";
+import { readSafetensors, type Safetensors } from "../../src/formats/safetensors.js";
+import { runAllExits } from "../../src/inference/all-exits.js";
+import { rdiSmallcnn } from "../../src/models/smallcnn.js";
+import { Network } from "../../src/nn/network.js";
+import { TrainingStep } from "../../src/training/step.js";
+import { fastBackends, titleOf } from "../support/backends.js";
+import { sharedPath } from "../support/shared-data.js";
+
+/**
+ * Three adversarial training steps of the authors' SmallCNN, computed in PyTorch: without dropout, with x + 0.3 · sign(∇ mean over the exits), and SGD.
+ * The second file has a last layer that is not zero, so that the main exit has gradients.
+ */
+const paths = [
+  sharedPath("oracle", "smallcnn-train.safetensors"),
+  sharedPath("oracle", "smallcnn-train-fc3.safetensors"),
+];
+const [basePath, fc3Path] = paths;
+const FILES = [
+  ["a zero last layer", basePath],
+  ["a lively last layer", fc3Path],
+] as const;
+
+const COUNT = 32;
+const PIXELS = COUNT * 784;
+const EPS = 0.3;
+const settings = { momentum: 0.9, weightDecay: 5e-4, exitWeights: [1, 1, 1], dropout: false };
+const LEARNING_RATE = 0.033;
+const attack = average(pgd({ eps: EPS, step: EPS, steps: 1, randomStart: false }));
+const noMasks = new Int32Array(2);
+
+function floats(file: Safetensors, name: string): Float32Array {
+  const tensor = file.tensors.get(name);
+  if (!(tensor?.data instanceof Float32Array)) throw new Error(`The oracle has no floats ${name}`);
+  return tensor.data;
+}
+
+/** ‖a − b‖ ÷ ‖b‖; the norm of a where b is zero. */
+function distance(a: Float32Array, b: Float32Array): number {
+  const norm = (values: Float32Array): number => Math.hypot(...values);
+  const difference = norm(a.map((value, i) => value - b[i]!));
+  return norm(b) === 0 ? difference : difference / norm(b);
+}
+
+function twice<A extends Float32Array | Int32Array>(a: A, b: A): A {
+  const both = new (a.constructor as new (length: number) => A)(a.length + b.length);
+  both.set(a);
+  both.set(b, a.length);
+  return both;
+}
+
+const meanOf = (values: Float32Array): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+for (const under of fastBackends) {
+  describe.skipIf(under.unavailable !== undefined || paths.includes(undefined)).each(FILES)(
+    `training SmallCNN with %s as PyTorch does, on ${titleOf(under)}${basePath === undefined ? " (no oracle: RDI_SHARED)" : ""}`,
+    (_title, path) => {
+      let backend: Backend;
+      let net: Network;
+      let oracle: Safetensors;
+      let labels: Int32Array;
+      let clean: Float32Array;
+
+      beforeAll(async () => {
+        const base = await readSafetensors(basePath!);
+        oracle = await readSafetensors(path!);
+        backend = await under.open();
+        const weights = [...rdiSmallcnn.params.keys()].map((name) => {
+          const from = oracle.tensors.has(`init.${name}`) ? oracle : base;
+          return [name, floats(from, `init.${name}`)] as const;
+        });
+        net = new Network(rdiSmallcnn, backend, new Map(weights));
+        clean = floats(base, "images");
+        labels = base.tensors.get("labels")!.data as Int32Array;
+      });
+      afterAll(() => {
+        net.dispose();
+        backend.dispose();
+      });
+
+      it("has the logits of every exit", async () => {
+        for (const [images, name] of [
+          [clean, "logits_clean_step1"],
+          [floats(oracle, "adv_step1"), "logits_adv_step1"],
+        ] as const) {
+          const { logits } = await runAllExits(net, images, COUNT, COUNT);
+          const expected = floats(oracle, name);
+          logits.forEach((own, i) =>
+            expect(distance(own, expected.subarray(320 * i, 320 * i + 320))).toBeLessThan(1e-4),
+          );
+        }
+      });
+
+      it("has the gradient of every parameter", async () => {
+        // Without momentum and decay, the velocities after one step of rate 0 are the gradients.
+        using step = new TrainingStep(net, { ...settings, momentum: 0, weightDecay: 0 }, 2 * COUNT);
+        const images = twice(clean, floats(oracle, "adv_step1"));
+        await step.run({ images, labels: twice(labels, labels), learningRate: 0, maskSeed: noMasks });
+        for (const [name, gradient] of await step.velocities()) {
+          const expected = floats(oracle, `grad_step1.${name}`);
+          expect(distance(gradient, expected), name).toBeLessThan(1e-4);
+          if (expected.every((value) => value === 0))
+            expect(
+              gradient.every((value) => value === 0),
+              name,
+            ).toBe(true);
+        }
+      });
+
+      it("moves no pixel whose gradient is exactly zero", async () => {
+        const gradient = floats(oracle, "adv_input_grad_step1");
+        const adversarial = await attack.perturb(net, clean, labels);
+        const moved = adversarial.filter((value, i) => gradient[i] === 0 && value !== clean[i]);
+        expect(gradient.filter((value) => value === 0).length).toBeGreaterThan(0.5 * PIXELS);
+        expect(moved).toHaveLength(0);
+      });
+
+      it("makes the same adversarial images, losses and weights in three steps", async () => {
+        using step = new TrainingStep(net, settings, 2 * COUNT);
+        const expectedLosses = floats(oracle, "loss");
+        for (const t of [1, 2, 3]) {
+          const adversarial = await attack.perturb(net, clean, labels);
+          const expected = floats(oracle, `adv_step${t}`);
+          // Signs of gradients that are nearly zero may differ.
+          const different = adversarial.filter((value, i) => Math.abs(value - expected[i]!) > 1e-6).length;
+          expect(different / PIXELS).toBeLessThan(1e-3);
+          const losses = await step.run({
+            images: twice(clean, adversarial),
+            labels: twice(labels, labels),
+            learningRate: LEARNING_RATE,
+            maskSeed: noMasks,
+          });
+          const loss = losses.reduce((sum, own) => sum + meanOf(own), 0);
+          expect(Math.abs(loss / expectedLosses[t - 1]! - 1)).toBeLessThan(1e-4);
+        }
+        for (const [name, weight] of await net.weights()) {
+          expect(distance(weight, floats(oracle, `after3.${name}`)), name).toBeLessThan(1e-4);
+        }
+      });
+    },
+  );
+}
