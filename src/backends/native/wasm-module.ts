@@ -8,7 +8,6 @@ import type { NativeAbi, Pointer } from "./abi.js";
 interface EngineExports {
   readonly memory?: WebAssembly.Memory;
   rdi_engine_create(workers: number): Pointer;
-  rdi_engine_destroy(engine: Pointer): void;
   rdi_worker_stack(engine: Pointer, worker: number): Pointer;
   rdi_alloc(engine: Pointer, bytes: number): Pointer;
   rdi_free(engine: Pointer, memory: Pointer): void;
@@ -122,8 +121,7 @@ async function startThreads(
     // The engine would wait for a thread that is not there yet without letting it start: Node starts threads with the main thread's help.
     await Promise.all(ready);
   } catch (cause) {
-    // Not disposed of: that would wait for the threads to leave, and one has never come.
-    await Promise.all(workers.map((worker) => worker.terminate()));
+    engine.dispose();
     throw new BackendError(`Expected ${threads} threads to start but one failed: ${String(cause)}`, { cause });
   }
   for (const thread of workers) thread.unref();
@@ -212,7 +210,7 @@ class WasmEngine implements NativeAbi {
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    this.#exports.rdi_engine_destroy(this.engine);
+    // The memory goes with the instance. The threads are not asked to leave, which they could not if the engine had failed inside a run.
     for (const worker of this.#workers) void worker.terminate();
   }
 

@@ -1,6 +1,6 @@
 /* global WebAssembly */
-// A thread of the threaded engine: an instance of the module on the memory that all threads share, with a stack of its own. It returns,
-// and the thread ends, when the engine is destroyed.
+// A thread of the threaded engine: an instance of the module on the memory that all threads share, with a stack of its own. It serves
+// until it is terminated.
 import { parentPort, workerData } from "node:worker_threads";
 
 const { module, memory, engine, worker, stack } = workerData;
