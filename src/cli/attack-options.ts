@@ -27,7 +27,7 @@ export interface AttackOptions {
 }
 
 /** The paper's settings by data set; the digits are drawn like MNIST's. */
-const SETTINGS: Readonly<Record<DatasetName, (typeof PAPER_SETTINGS)["mnist"]>> = {
+export const ATTACK_SETTINGS: Readonly<Record<DatasetName, (typeof PAPER_SETTINGS)["mnist"]>> = {
   digits: PAPER_SETTINGS.mnist,
   mnist: PAPER_SETTINGS.mnist,
 };
@@ -61,7 +61,7 @@ export async function attackOf(
   { training = false } = {},
 ): Promise<Attack | null> {
   if (options.attack === "none") return null;
-  const { eps, step, steps, trainSteps } = SETTINGS[dataset as DatasetName];
+  const { eps, step, steps, trainSteps } = ATTACK_SETTINGS[dataset as DatasetName];
   const settings = { eps, step, steps: training ? trainSteps : steps, ...defined(options) };
   return asUsage(() => attackForm(options.form, methodOf({ ...options, ...settings })));
 }

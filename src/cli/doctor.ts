@@ -6,7 +6,7 @@ import { addCommand } from "./command.js";
 import { defined } from "./defined.js";
 import { integer } from "./numbers.js";
 import { print, table } from "./output.js";
-import { packageVersion } from "./package-version.js";
+import { packageVersion } from "../util/package-version.js";
 import { wasmFeatures } from "./wasm-features.js";
 
 export function addDoctor(program: Command): void {

@@ -4,9 +4,10 @@ import { readSafetensors, type Safetensors } from "../formats/safetensors.js";
 import type { Macs } from "../graph/cost.js";
 import { models } from "../models/index.js";
 import { costOfBackbone, costOfExits, type ExitModel } from "../nn/exit-model.js";
+import { significant } from "../report/format.js";
 import { addCommand } from "./command.js";
 import { modelLayers, parameterCount, type LayerInfo } from "./model-layers.js";
-import { mega, print, table } from "./output.js";
+import { print, table } from "./output.js";
 import { UsageError } from "./usage-error.js";
 
 /** What `rdi info` says of a model. */
@@ -24,7 +25,7 @@ export function addInfo(program: Command): void {
   addCommand(program, "info", "Tell about a model, or what is in a safetensors file.", [
     "rdi info",
     "rdi info rdi-smallcnn",
-    "rdi info rdi-quickstart/rdi-smallcnn.safetensors --json",
+    "rdi info rdi-quickstart/rdi-smallcnn/model.safetensors --json",
   ])
     .argument("[what]", "a model's name or a file; without it, the models are listed")
     .option("--json", "print one JSON object")
@@ -47,7 +48,7 @@ function listModels(json: boolean | undefined): void {
   print(json, { models: list }, () =>
     table(
       ["model", "image", "exits", "parameters", "MACs of all exits (10⁶)"],
-      list.map((row) => [row.model, row.inputShape.join("×"), row.exits, row.parameters, mega(row.macs.full)]),
+      list.map((row) => [row.model, row.inputShape.join("×"), row.exits, row.parameters, significant(row.macs.full)]),
     ),
   );
 }
@@ -113,10 +114,10 @@ function modelText(info: ModelInfo): string {
     table(
       ["leaves at", "paper", "full"],
       [
-        ...exits.map(({ exit, macs }) => [`exit ${exit}`, mega(macs.paper), mega(macs.full)]),
+        ...exits.map(({ exit, macs }) => [`exit ${exit}`, significant(macs.paper), significant(macs.full)]),
         ...(backbone.model === model
           ? []
-          : [[`plain ${backbone.model}`, mega(backbone.macs.paper), mega(backbone.macs.full)]]),
+          : [[`plain ${backbone.model}`, significant(backbone.macs.paper), significant(backbone.macs.full)]]),
       ],
     ),
   ].join("\n");

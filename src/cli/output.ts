@@ -1,5 +1,6 @@
 import Table from "cli-table3";
 import pc from "picocolors";
+import type { Table as ReportTable } from "../report/index.js";
 
 /** What a command has found: as one JSON object on stdout, or as text for people. */
 export function print(json: boolean | undefined, result: object, text: () => string): void {
@@ -24,14 +25,15 @@ export function table(head: readonly string[], rows: readonly (readonly Cell[])[
   return result.toString();
 }
 
-/** A fraction as a percentage. */
-export function percent(fraction: number): string {
-  return `${(100 * fraction).toFixed(1)}%`;
-}
-
-/** A cost in millions of multiply-accumulates. */
-export function mega(macs: number): string {
-  return macs.toFixed(2);
+/** A table of a report, drawn for a terminal. */
+export function textTable({ columns, rows }: ReportTable): string {
+  const left = columns.findIndex(({ align }) => align === "right");
+  return table(
+    // Narrow enough for a terminal.
+    columns.map(({ title }) => title.replace(/(?<=,) | (?=\()/g, "\n")),
+    rows,
+    left < 0 ? columns.length : left,
+  );
 }
 
 export function seconds(value: number): string {

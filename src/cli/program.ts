@@ -1,7 +1,13 @@
 import { Command } from "commander";
+import { addAttack } from "./attack.js";
+import { addCalibrate } from "./calibrate.js";
+import { addClassify } from "./classify.js";
 import { addDoctor } from "./doctor.js";
+import { addEvaluate } from "./evaluate.js";
 import { addInfo } from "./info.js";
-import { packageVersion } from "./package-version.js";
+import { packageVersion } from "../util/package-version.js";
+import { addQuickstart } from "./quickstart.js";
+import { addTrain } from "./train.js";
 
 /** The command line: every command, in the order in which a newcomer meets them. */
 export function program(): Command {
@@ -10,7 +16,8 @@ export function program(): Command {
     .version(packageVersion())
     .exitOverride()
     .showHelpAfterError("Run rdi --help for the commands.")
-    .addHelpText("after", "\nRun rdi <command> --help for its options and examples.");
-  for (const add of [addInfo, addDoctor]) add(root);
+    .addHelpText("after", "\nRun rdi <command> --help for its options and examples.\nStart with: rdi quickstart");
+  for (const add of [addQuickstart, addTrain, addEvaluate, addAttack, addCalibrate, addClassify, addInfo, addDoctor])
+    add(root);
   return root;
 }

@@ -3,7 +3,7 @@ import { SingleBar } from "cli-progress";
 /** Shows how far long work has come: a bar on a terminal, plain lines elsewhere. On stderr. Its end is the end of the `using` block. */
 export interface Progress {
   /** @param detail what else to say, such as a loss */
-  update(done: number, total: number, detail?: string): void;
+  readonly update: (done: number, total: number, detail?: string) => void;
   [Symbol.dispose](): void;
 }
 
@@ -28,7 +28,7 @@ function barProgress(title: string): Progress {
   });
   let started = false;
   return {
-    update(done, total, detail = "") {
+    update: (done, total, detail = "") => {
       if (!started) {
         bar.start(total, done, { detail });
         started = true;
@@ -52,7 +52,7 @@ function lineProgress(title: string): Progress {
     pending = undefined;
   };
   return {
-    update(done, total, detail = "") {
+    update: (done, total, detail = "") => {
       pending = [`${title}: ${done}/${total}`, detail].filter((part) => part !== "").join("  ");
       const now = performance.now();
       if (now - last < LINE_INTERVAL_MS) return;

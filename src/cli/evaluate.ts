@@ -1,0 +1,78 @@
+import type { Command } from "commander";
+import { evaluate, load, type Evaluation } from "../inference/index.js";
+import { attackOf, expectExit, withAttackOptions, type AttackOptions } from "./attack-options.js";
+import { calibratedPolicy } from "./calibration.js";
+import { addCommand } from "./command.js";
+import {
+  openSlice,
+  withDatasetOptions,
+  withSliceOptions,
+  type DatasetOptions,
+  type SliceOptions,
+} from "./dataset-options.js";
+import { openBackend, withEngineOptions, type EngineOptions } from "./engine-options.js";
+import { evaluationText } from "./evaluation-text.js";
+import { print } from "./output.js";
+import { startProgress } from "./progress.js";
+import { withWeightsOption, type WeightsOptions } from "./weights-options.js";
+
+interface EvaluateOptions extends WeightsOptions, DatasetOptions, SliceOptions, AttackOptions, EngineOptions {
+  readonly calibrate?: string;
+  readonly json?: boolean;
+}
+
+/** What `rdi evaluate --json` prints. */
+export type EvaluationReport = Evaluation & { readonly dataset: string };
+
+export function addEvaluate(program: Command): void {
+  const command = addCommand(
+    program,
+    "evaluate",
+    "Measure accuracy and cost, of every exit and adaptively, on clean or attacked images.",
+    [
+      "rdi evaluate --weights rdi-quickstart/rdi-smallcnn/model.safetensors --dataset digits --limit 1000",
+      "rdi evaluate --weights model.safetensors --dataset mnist --data mnist/ --attack pgd --form average",
+      "rdi evaluate --weights model.safetensors --dataset digits --attack pgd --form single:1 --eps 0.2 --json",
+    ],
+  );
+  withEngineOptions(withAttackOptions(withSliceOptions(withDatasetOptions(withWeightsOption(command))), "none"))
+    .option(
+      "--calibrate <source>",
+      "take thresholds not from the weights: equal (chosen on held-out images), paper (chosen on the very images evaluated), or a file of rdi calibrate",
+    )
+    .option("--json", "print one JSON object")
+    .action(async (options: EvaluateOptions) => {
+      const report = await run(options);
+      print(options.json, report, () => evaluationText(report));
+    });
+}
+
+async function run(options: EvaluateOptions): Promise<EvaluationReport> {
+  const attack = await attackOf(options, options.dataset);
+  const dataset = await openSlice(options);
+  using backend = await openBackend(options);
+  using net = await load(options.weights, { backend });
+  if (attack !== null) expectExit(attack, net.model);
+  const policy = await calibratedPolicy(net, options, dataset);
+  using progress = startProgress(attack === null ? "Evaluating" : `Attacking (${attack.toString()}) and evaluating`);
+  const {
+    details: _,
+    model,
+    ...rest
+  } = await evaluate(net, dataset, {
+    policy,
+    ...(attack && { attack }),
+    onProgress: progress.update,
+  });
+  return {
+    model,
+    dataset: dataset.name,
+    images,
+    backend: name,
+    threads,
+    attack: settings,
+    exits,
+    adaptive,
+    seconds,
+  };
+}

@@ -1,0 +1,102 @@
+import type { Attack } from "../attacks/index.js";
+import { slice, type Dataset } from "../data/dataset.js";
+import { evaluate, sweep, type EvaluationSample, type ExitDetails, type ExitPolicy } from "../inference/index.js";
+import { costOfExits } from "../nn/exit-model.js";
+import type { Network } from "../nn/network.js";
+import type { CostCurve, ExitShares, Gallery, GalleryImage, ResultRow } from "../report/index.js";
+
+/** What a network makes of images, clean and under each attack: the parts of a report. */
+export interface Study {
+  /** Clean first, then in the order of the attacks. */
+  readonly rows: readonly ResultRow[];
+  /** Of clean images and of the attacks by the first attack's method; none of a network with one exit. */
+  readonly curves: readonly CostCurve[];
+  readonly exitShares: readonly ExitShares[];
+  readonly gallery: Gallery;
+}
+
+export interface StudyOptions {
+  readonly policy: ExitPolicy;
+  readonly dataset: Dataset;
+  readonly attacks: readonly Attack[];
+  /** How many images of the dataset, from the first on, are classified clean, and how many the attacks get. */
+  readonly cleanImages: number;
+  readonly attackedImages: number;
+  /** How many images to show. */
+  readonly samples: number;
+  /** @param done attacks done, the clean images counting as one */
+  readonly onProgress: (done: number, total: number, detail: string) => void;
+}
+
+/** The names of the forms of attack that a network with so many exits can meet; the last exit's is called `single:N`, or `main` if it is the only one. */
+export function formsFor(exits: number): string[] {
+  if (exits === 1) return ["main"];
+  return [...Array.from({ length: exits }, (_, i) => `single:${i + 1}`), "average", "max-average"];
+}
+
+const SWEEP_POINTS = 41;
+
+export async function study(net: Network, options: StudyOptions): Promise<Study> {
+  const { policy, dataset, attacks, cleanImages, attackedImages, samples, onProgress } = options;
+  const { model } = net;
+  const macs = costOfExits(model);
+  const rows: ResultRow[] = [];
+  const curves: CostCurve[] = [];
+  const exitShares: ExitShares[] = [];
+  const shown: ShownImage[] = [];
+  let clean: ExitDetails | undefined;
+  for (const [i, attack] of [undefined, ...attacks].entries()) {
+    const name = attack === undefined ? "clean" : attackName(attack);
+    onProgress(i, attacks.length + 1, name);
+    const images = slice(dataset, 0, attack === undefined ? cleanImages : attackedImages);
+    const { details, exits, adaptive } = await evaluate(net, images, {
+      policy,
+      ...(attack && { attack }),
+      keep: (sample) => {
+        if (sample.index < samples) show(shown, sample, attack);
+      },
+    });
+    clean ??= details;
+    rows.push({
+      model: model.name,
+      ...rowName(attack),
+      accuracy: adaptive.accuracy,
+      macs: adaptive.macs,
+      saved: adaptive.saved,
+    });
+    if (model.exits === 1) continue;
+    exitShares.push({
+      name,
+      shares: exits.map(({ share }) => share),
+      accuracies: exits.map(({ accuracy }) => accuracy),
+    });
+    if (attack === undefined || attack.method.name === attacks[0]?.method.name)
+      curves.push({ name, points: sweep(details, macs, SWEEP_POINTS, clean), operating: adaptive });
+  }
+  onProgress(attacks.length + 1, attacks.length + 1, "");
+  return { rows, curves, exitShares, gallery: { shape: model.inputShape, samples: shown } };
+}
+
+interface ShownImage {
+  readonly label: number;
+  readonly images: GalleryImage[];
+}
+
+/** Adds an image to the gallery: the clean ones come first, and of several methods with one form the first is shown. */
+function show(shown: ShownImage[], sample: EvaluationSample, attack: Attack | undefined): void {
+  const { index, label, image, exit, prediction, entropy } = sample;
+  const form = attack?.form ?? "clean";
+  const { images } = (shown[index] ??= { label, images: [] });
+  if (images.some((other) => other.form === form)) return;
+  images.push({ form, pixels: image.slice(), exit, predicted: prediction, entropy });
+}
+
+/** `PGD-40, average`. */
+function attackName({ form, method }: Attack): string {
+  const steps = method.name === "fgsm" ? "" : `-${method.steps}`;
+  return `${method.name.toUpperCase()}${steps}, ${form}`;
+}
+
+function rowName(attack: Attack | undefined): { readonly attack: string; readonly form: string } {
+  return attack === undefined ? { attack: "none", form: "none" } : { attack: attack.method.name, form: attack.form };
+}

@@ -1,0 +1,53 @@
+import { join } from "node:path";
+import { z } from "zod";
+import { split, type Dataset } from "../data/dataset.js";
+import { trainConfigSchema, type TrainConfig } from "../training/index.js";
+import { writeFileAtomic } from "../util/atomic-file.js";
+import { FormatError } from "../util/errors.js";
+import { readFileBytes } from "../util/read-file.js";
+
+const settingsSchema = z.object({
+  dataset: z.string(),
+  data: z.string().exactOptional(),
+  config: trainConfigSchema,
+});
+
+/** What `rdi train --resume` must know of a run besides its checkpoint. */
+export interface TrainSettings {
+  readonly dataset: string;
+  /** The folder of the data set's files. */
+  readonly data?: string;
+  readonly config: TrainConfig;
+}
+
+const FILE = "settings.json";
+
+export async function writeSettings(folder: string, settings: TrainSettings): Promise<void> {
+  await writeFileAtomic(join(folder, FILE), new TextEncoder().encode(`${JSON.stringify(settings, null, 2)}\n`));
+}
+
+/** @throws FormatError if the folder holds no run, or a damaged one */
+export async function readSettings(folder: string): Promise<TrainSettings> {
+  const path = join(folder, FILE);
+  const text = new TextDecoder().decode(await readFileBytes(path, "the settings of a training run to resume"));
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new FormatError(path, `Expected JSON but received: ${(error as Error).message}`);
+  }
+  const result = settingsSchema.safeParse(value);
+  if (!result.success)
+    throw new FormatError(path, `Expected training settings but received: ${z.prettifyError(result.error)}`);
+  return result.data;
+}
+
+/** The passes over the training part of a data set that make so many iterations. */
+export function epochsOf(
+  iterations: number,
+  dataset: Dataset,
+  config: Pick<TrainConfig, "validationFraction" | "seed" | "batchSize">,
+): number {
+  const [training] = split(dataset, config.validationFraction, config.seed);
+  return iterations / Math.max(1, Math.floor(training.length / config.batchSize));
+}

@@ -1,0 +1,9 @@
+import type { Command } from "commander";
+
+export interface WeightsOptions {
+  readonly weights: string;
+}
+
+export function withWeightsOption(command: Command): Command {
+  return command.requiredOption("--weights <file>", "the trained network, a safetensors file");
+}
