@@ -17,7 +17,7 @@ RDI_INLINE auto withMethod(ConvMethod method, Run run) {
 
 // Multiply-adds of an image, or what takes as long.
 template <class F>
-int64_t winogradCost(const WinogradShape& s) {
+int64_t winogradCost(const ConvShape& s) {
   const int64_t tiles = int64_t(ceilDiv(s.outHeight, F::M)) * ceilDiv(s.outWidth, F::M);
   const int64_t products = int64_t(F::P) * F::P * s.inChannels * s.outChannels;
   return tiles * (products + int64_t(F::transformCost) * (s.inChannels + s.outChannels));
@@ -32,9 +32,10 @@ bool conv2dSupports(const ConvShape& s, ConvMethod method) {
 
 ConvMethod conv2dMethod(const ConvShape& s, ConvPass pass) {
   if (!conv2dSupports(s, ConvMethod::Winograd4)) return ConvMethod::Direct;
-  const WinogradShape w = pass == ConvPass::InputGrad ? inputGradShape(s) : forwardShape(s);
-  const int64_t direct = 9 * int64_t(w.outHeight) * w.outWidth * w.inChannels * w.outChannels;
-  const int64_t winograd2 = winogradCost<Winograd2>(w), winograd4 = winogradCost<Winograd4>(w);
+  const int64_t pixels =
+      pass == ConvPass::InputGrad ? int64_t(s.inHeight) * s.inWidth : int64_t(s.outHeight) * s.outWidth;
+  const int64_t direct = 9 * pixels * s.inChannels * s.outChannels;
+  const int64_t winograd2 = winogradCost<Winograd2>(s), winograd4 = winogradCost<Winograd4>(s);
   if (direct <= winograd2 && direct <= winograd4) return ConvMethod::Direct;
   return winograd2 < winograd4 ? ConvMethod::Winograd2 : ConvMethod::Winograd4;
 }

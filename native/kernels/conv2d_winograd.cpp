@@ -1,49 +1,14 @@
-// Winograd convolution, forward and input gradient.
+// Winograd convolution, forward.
 #include "conv2d_internal.h"
-#include "gemm.h"
 #include "store_tile.h"
 #include "winograd.h"
 
 namespace rdi::kernels {
 namespace {
 
-template <class F>
-size_t transformedFloats(const WinogradShape& s) {
-  return size_t(F::P) * F::P * s.inChannels * s.outChannels;
-}
-
-// packed[point] = the packed matrix of (G g Gᵀ)[point], with g = filter(k, o).
-template <class F, class Filter>
-void packTransformed(const WinogradShape& s, float* packed, Filter filter) {
-  constexpr int P = F::P;
-  const size_t matrix = size_t(s.inChannels) * s.outChannels;
-  for (int32_t o = 0; o < s.outChannels; o++) {
-    for (int32_t k = 0; k < s.inChannels; k++) {
-      float g[3][3];
-      filter(k, o, g);
-      double half[P][3];
-      for (int a = 0; a < P; a++) {
-        for (int j = 0; j < 3; j++) half[a][j] = F::G[a][0] * g[0][j] + F::G[a][1] * g[1][j] + F::G[a][2] * g[2][j];
-      }
-      float* to = packed + packedIndex(s.inChannels, s.outChannels, k, o);
-      for (int a = 0; a < P; a++) {
-        for (int b = 0; b < P; b++, to += matrix) {
-          *to = float(half[a][0] * F::G[b][0] + half[a][1] * F::G[b][1] + half[a][2] * F::G[b][2]);
-        }
-      }
-    }
-  }
-}
-
-template <class F>
-size_t convolveFloats(const WinogradShape& s, int32_t images) {
-  const TileGrid g = tileGrid<F>(s, images);
-  return stripFloats<F>(s, g) + F::P * F::P * (pointStep(g, s.inChannels) + pointStep(g, s.outChannels));
-}
-
 // Outputs of the tiles of one strip from m[point][tile][channel]; `m` is that of the strip's first tile, `y` the image.
 template <class F>
-void storeStrip(const WinogradShape& s, const TileGrid& g, const float* m, size_t step, int32_t tileRow,
+void storeStrip(const ConvShape& s, const TileGrid& g, const float* m, size_t step, int32_t tileRow,
                 const Epilogue& epilogue, float* y) {
   constexpr int P = F::P, M = F::M;
   const Epilogue e = epilogue;  // a local, which no store can change
@@ -69,36 +34,8 @@ void storeStrip(const WinogradShape& s, const TileGrid& g, const float* m, size_
           acc[i][0] = out[i];
           offset[i] = first + i * row + j * channels;
         }
-        storeTile<M, 1>(acc, e, offset, stored, c, y);
+        storeTile<M, 1>(acc, e, offset, StoredRows{0, stored}, c, y);
       }
-    }
-  }
-}
-
-template <class F>
-void convolve(const WinogradShape& s, int32_t images, const float* x, const float* packed, const Epilogue& epilogue, float* y,
-              float* scratch) {
-  const TileGrid g = tileGrid<F>(s, images);
-  const size_t vStep = pointStep(g, s.inChannels), mStep = pointStep(g, s.outChannels);
-  const size_t inImage = size_t(s.inHeight) * s.inWidth * s.inChannels, outImage = size_t(s.outHeight) * s.outWidth * s.outChannels;
-  float* v = scratch + stripFloats<F>(s, g);
-  float* m = v + F::P * F::P * vStep;
-  prepareStrips<F>(s, g, scratch);
-  for (int32_t first = 0; first < g.strips; first += g.blockStrips) {
-    const int32_t strips = g.strips - first < g.blockStrips ? g.strips - first : g.blockStrips, tiles = strips * g.across;
-    for (int32_t i = 0; i < strips; i++) {
-      const int32_t image = (first + i) / g.down, tileRow = (first + i) % g.down;
-      transformStrip<F>(s, g, x + image * inImage, tileRow, scratch, v + size_t(i) * g.across * s.inChannels, vStep);
-    }
-    const RowGrid grid{tiles, tiles, s.inChannels, 0, s.outChannels, 0};
-    for (int point = 0; point < F::P * F::P; point++) {
-      multiply(grid, v + point * vStep, Runs{1, s.inChannels, 0}, packed + size_t(point) * s.inChannels * s.outChannels,
-               s.outChannels, Epilogue{}, m + point * mStep);
-    }
-    for (int32_t i = 0; i < strips; i++) {
-      const int32_t image = (first + i) / g.down, tileRow = (first + i) % g.down;
-      storeStrip<F>(s, g, m + size_t(i) * g.across * s.outChannels, mStep, tileRow, shifted(epilogue, image * outImage),
-                    y + image * outImage);
     }
   }
 }
@@ -107,55 +44,45 @@ void convolve(const WinogradShape& s, int32_t images, const float* x, const floa
 
 template <class F>
 size_t ConvForward<F>::packedFloats(const ConvShape& s) {
-  return transformedFloats<F>(forwardShape(s));
+  return size_t(F::P) * F::P * s.inChannels * s.outChannels;
 }
 
 template <class F>
 void ConvForward<F>::pack(const ConvShape& s, const float* weight, float* packed) {
-  packTransformed<F>(forwardShape(s), packed, [&](int32_t c, int32_t o, float(&g)[3][3]) {
-    const float* filter = weight + weightIndex(s, o, c, 0, 0);
-    for (int i = 0; i < 9; i++) g[i / 3][i % 3] = filter[i];
-  });
+  packFilters<F>(s.inChannels, s.outChannels, packed,
+                 [&](int32_t c, int32_t o) { return weight + weightIndex(s, o, c, 0, 0); });
 }
 
 template <class F>
 size_t ConvForward<F>::scratchFloats(const ConvShape& s, int32_t images) {
-  return convolveFloats<F>(forwardShape(s), images);
+  const TileGrid g = tileGrid<F>(s, images);
+  return stripFloats<F>(s, g) + F::P * F::P * (pointStep(g, s.inChannels) + pointStep(g, s.outChannels));
 }
 
 template <class F>
 void ConvForward<F>::run(const ConvShape& s, int32_t images, const float* x, const float* packed, const Epilogue& epilogue, float* y,
-                        float* scratch) {
-  convolve<F>(forwardShape(s), images, x, packed, epilogue, y, scratch);
-}
-
-template <class F>
-size_t ConvInputGrad<F>::packedFloats(const ConvShape& s) {
-  return transformedFloats<F>(inputGradShape(s));
-}
-
-template <class F>
-void ConvInputGrad<F>::pack(const ConvShape& s, const float* weight, float* packed) {
-  packTransformed<F>(inputGradShape(s), packed, [&](int32_t o, int32_t c, float(&g)[3][3]) {
-    const float* filter = weight + weightIndex(s, o, c, 0, 0);
-    for (int i = 0; i < 9; i++) g[i / 3][i % 3] = filter[8 - i];
-  });
-}
-
-template <class F>
-size_t ConvInputGrad<F>::scratchFloats(const ConvShape& s, int32_t images) {
-  return convolveFloats<F>(inputGradShape(s), images);
-}
-
-template <class F>
-void ConvInputGrad<F>::run(const ConvShape& s, int32_t images, const float* dy, const float* packed, const Epilogue& epilogue,
-                          float* dx, float* scratch) {
-  convolve<F>(inputGradShape(s), images, dy, packed, epilogue, dx, scratch);
+                         float* scratch) {
+  const TileGrid g = tileGrid<F>(s, images);
+  const size_t vStep = pointStep(g, s.inChannels), mStep = pointStep(g, s.outChannels);
+  float* v = scratch + stripFloats<F>(s, g);
+  float* m = v + F::P * F::P * vStep;
+  prepareStrips<F>(s, g, scratch);
+  for (int32_t first = 0; first < g.strips; first += g.blockStrips) {
+    const int32_t strips = g.strips - first < g.blockStrips ? g.strips - first : g.blockStrips;
+    for (int32_t i = 0; i < strips; i++) {
+      const int32_t image = (first + i) / g.down, tileRow = (first + i) % g.down;
+      transformStrip<F>(s, g, x + image * inFloats(s), tileRow, scratch, v + size_t(i) * g.across * s.inChannels, vStep);
+    }
+    multiplyPoints<F>(strips * g.across, s.inChannels, s.outChannels, v, vStep, packed, m, mStep);
+    for (int32_t i = 0; i < strips; i++) {
+      const int32_t image = (first + i) / g.down, tileRow = (first + i) % g.down;
+      const size_t offset = image * outFloats(s);
+      storeStrip<F>(s, g, m + size_t(i) * g.across * s.outChannels, mStep, tileRow, shifted(epilogue, offset), y + offset);
+    }
+  }
 }
 
 template struct ConvForward<Winograd2>;
 template struct ConvForward<Winograd4>;
-template struct ConvInputGrad<Winograd2>;
-template struct ConvInputGrad<Winograd4>;
 
 }  // namespace rdi::kernels

@@ -69,7 +69,7 @@ void multiplyPanel(const RowGrid& rowGrid, const float* a, const Runs& rowRuns, 
     multiplyTile<M, N>(rows, runs, panel, acc);
     const int32_t stored = grid.rows - row < M ? grid.rows - row : M;
     if (columns == N * VL) {
-      storeTile<M, N>(acc, epilogue, offset, stored, column, c);
+      storeTile<M, N>(acc, epilogue, offset, StoredRows{0, stored}, column, c);
     } else {
       float values[M][N * VL];
       RDI_UNROLL for (int m = 0; m < M; m++) {

@@ -6,10 +6,16 @@
 
 namespace rdi::kernels {
 
-// Stores the first `stored` rows of a tile of M rows of N vectors. Row m starts at c + offset[m], and so in the epilogue's tensors;
-// `column` is the tile's first channel.
+// Which rows of a tile are stored: from … to − 1.
+struct StoredRows {
+  int32_t from, to;
+  RDI_INLINE bool has(int32_t row) const { return row >= from && row < to; }
+};
+
+// Stores a tile of M rows of N vectors. Row m starts at c + offset[m], and so in the epilogue's tensors; `column` is the tile's first
+// channel.
 template <int M, int N>
-RDI_INLINE void storeTile(vf (&acc)[M][N], const Epilogue& e, const ptrdiff_t (&offset)[M], int32_t stored, int32_t column,
+RDI_INLINE void storeTile(vf (&acc)[M][N], const Epilogue& e, const ptrdiff_t (&offset)[M], StoredRows stored, int32_t column,
                           float* c) {
   if (e.bias) {
     RDI_UNROLL for (int n = 0; n < N; n++) {
@@ -19,7 +25,7 @@ RDI_INLINE void storeTile(vf (&acc)[M][N], const Epilogue& e, const ptrdiff_t (&
   }
   if (e.residual) {
     RDI_UNROLL for (int m = 0; m < M; m++) {
-      if (m < stored) {
+      if (stored.has(m)) {
         RDI_UNROLL for (int n = 0; n < N; n++) acc[m][n] += load(e.residual + offset[m] + n * VL);
       }
     }
@@ -31,7 +37,7 @@ RDI_INLINE void storeTile(vf (&acc)[M][N], const Epilogue& e, const ptrdiff_t (&
   }
   if (e.reluMask) {
     RDI_UNROLL for (int m = 0; m < M; m++) {
-      if (m < stored) {
+      if (stored.has(m)) {
         RDI_UNROLL for (int n = 0; n < N; n++) {
           acc[m][n] = keep(load(e.reluMask + offset[m] + n * VL) > zero(), acc[m][n]);
         }
@@ -39,7 +45,7 @@ RDI_INLINE void storeTile(vf (&acc)[M][N], const Epilogue& e, const ptrdiff_t (&
     }
   }
   RDI_UNROLL for (int m = 0; m < M; m++) {
-    if (m < stored) {
+    if (stored.has(m)) {
       RDI_UNROLL for (int n = 0; n < N; n++) store(c + offset[m] + n * VL, acc[m][n]);
     }
   }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "conv2d.h"
+#include "gemm.h"
 #include "simd.h"
 
 namespace rdi::kernels {
@@ -22,6 +23,13 @@ struct Winograd2 {
     t[1] = d[1] + d[2];
     t[2] = d[2] - d[1];
     t[3] = d[1] - d[3];
+  }
+  // d = B t
+  static RDI_INLINE void inputTransposed(const vf (&t)[P], vf (&d)[P]) {
+    d[0] = t[0];
+    d[1] = (t[1] - t[2]) + t[3];
+    d[2] = (t[1] + t[2]) - t[0];
+    d[3] = -t[3];
   }
   // y = Aᵀ m
   static RDI_INLINE void output(const vf (&m)[P], vf (&y)[M]) {
@@ -57,6 +65,16 @@ struct Winograd4 {
     t[4] = even - twice;
     t[5] = (d[5] - d[3]) - four * odd;
   }
+  static RDI_INLINE void inputTransposed(const vf (&t)[P], vf (&d)[P]) {
+    const vf four = broadcast(4), sum1 = t[1] + t[2], difference1 = t[1] - t[2], sum2 = t[3] + t[4], difference2 = t[3] - t[4];
+    const vf twice = difference2 + difference2, both = t[0] + sum1;
+    d[0] = four * t[0];
+    d[1] = four * (t[5] - difference1) - twice;
+    d[2] = -(madd(four, both, t[0]) + sum2);
+    d[3] = (difference1 + twice) - broadcast(5) * t[5];
+    d[4] = both + sum2;
+    d[5] = t[5];
+  }
   static RDI_INLINE void output(const vf (&m)[P], vf (&y)[M]) {
     const vf p = m[1] + m[2], q = m[1] - m[2], r = m[3] + m[4], s = m[3] - m[4];
     y[0] = m[0] + p + r;
@@ -76,19 +94,6 @@ struct Winograd4 {
   }
 };
 
-// A 3×3 convolution of stride 1. The input gradient is one as well: of dy, with padding 2 − padding.
-struct WinogradShape {
-  int32_t inChannels, inHeight, inWidth, outChannels, outHeight, outWidth, padding;
-};
-
-// Of the forward convolution (and its weight gradient), and of the input gradient.
-RDI_INLINE WinogradShape forwardShape(const ConvShape& s) {
-  return {s.inChannels, s.inHeight, s.inWidth, s.outChannels, s.outHeight, s.outWidth, s.padding};
-}
-RDI_INLINE WinogradShape inputGradShape(const ConvShape& s) {
-  return {s.outChannels, s.outHeight, s.outWidth, s.inChannels, s.inHeight, s.inWidth, 2 - s.padding};
-}
-
 // Tiles are worked on in blocks of whole strips; a strip is one row of tiles of one image. Strip s is tile row s % down of image s / down.
 struct TileGrid {
   int32_t across, down;  // tiles of an image
@@ -98,7 +103,7 @@ struct TileGrid {
 };
 
 template <class F>
-TileGrid tileGrid(const WinogradShape& s, int32_t images) {
+TileGrid tileGrid(const ConvShape& s, int32_t images) {
   // Enough tiles that each point's weights are used often, few enough that a block's transforms stay in the second-level cache.
   constexpr int32_t tilesWanted = 48;
   TileGrid g;
@@ -115,19 +120,19 @@ RDI_INLINE size_t pointStep(const TileGrid& g, int32_t channels) { return alignF
 
 // Scratch of transformStrip(): the vertically transformed rows with their zero columns, and a row of zeros.
 template <class F>
-size_t stripFloats(const WinogradShape& s, const TileGrid& g) {
+size_t stripFloats(const ConvShape& s, const TileGrid& g) {
   return alignFloats(size_t(F::P) * (g.across * F::M + 2) * s.inChannels) + alignFloats(size_t(s.inWidth) * s.inChannels);
 }
 
 // Zeros what transformStrip() expects to be zero; once a call is enough.
 template <class F>
-void prepareStrips(const WinogradShape& s, const TileGrid& g, float* scratch) {
+void prepareStrips(const ConvShape& s, const TileGrid& g, float* scratch) {
   __builtin_memset(scratch, 0, stripFloats<F>(s, g) * sizeof(float));
 }
 
 // v[point][tile][channel] = Bᵀ d B for the tiles of one strip; `v` is that of the strip's first tile.
 template <class F>
-void transformStrip(const WinogradShape& s, const TileGrid& g, const float* image, int32_t tileRow, float* scratch, float* v,
+void transformStrip(const ConvShape& s, const TileGrid& g, const float* image, int32_t tileRow, float* scratch, float* v,
                     size_t step) {
   constexpr int P = F::P, M = F::M;
   const size_t channels = size_t(s.inChannels), row = s.inWidth * channels, wide = (g.across * M + 2) * channels;
@@ -157,6 +162,66 @@ void transformStrip(const WinogradShape& s, const TileGrid& g, const float* imag
         RDI_UNROLL for (int b = 0; b < P; b++) store(to + b * step, t[b]);
       }
     }
+  }
+}
+
+// m[point][tile][channel] = A dy Aᵀ for the tiles of one strip of an output gradient, which is zero beyond the image; `m` is that of the
+// strip's first tile.
+template <class F>
+void transformGradient(const ConvShape& s, const TileGrid& g, const float* image, int32_t tileRow, float* m, size_t step) {
+  constexpr int P = F::P, M = F::M;
+  const int32_t rows = s.outHeight - tileRow * M;
+  const size_t channels = size_t(s.outChannels), row = s.outWidth * channels;
+  for (int32_t tile = 0; tile < g.across; tile++) {
+    const int32_t columns = s.outWidth - tile * M;
+    const float* from = image + tileRow * M * row + tile * M * channels;
+    for (size_t c = 0; c < channels; c += VL, from += VL, m += VL) {
+      vf half[M][P];
+      RDI_UNROLL for (int i = 0; i < M; i++) {
+        vf dy[M];
+        RDI_UNROLL for (int j = 0; j < M; j++) dy[j] = i < rows && j < columns ? load(from + i * row + j * channels) : zero();
+        F::outputTransposed(dy, half[i]);
+      }
+      RDI_UNROLL for (int b = 0; b < P; b++) {
+        vf column[M], out[P];
+        RDI_UNROLL for (int i = 0; i < M; i++) column[i] = half[i][b];
+        F::outputTransposed(column, out);
+        RDI_UNROLL for (int a = 0; a < P; a++) store(m + (a * P + b) * step, out[a]);
+      }
+    }
+  }
+}
+
+// Packs (G g Gᵀ)[point] as a matrix [depth][columns] a point, with g = filter(k, column).
+template <class F, class Filter>
+void packFilters(int32_t depth, int32_t columns, float* packed, Filter filter) {
+  constexpr int P = F::P;
+  const size_t matrix = size_t(depth) * columns;
+  for (int32_t column = 0; column < columns; column++) {
+    for (int32_t k = 0; k < depth; k++) {
+      const float* g = filter(k, column);
+      double half[P][3];
+      for (int a = 0; a < P; a++) {
+        for (int j = 0; j < 3; j++) half[a][j] = F::G[a][0] * g[j] + F::G[a][1] * g[3 + j] + F::G[a][2] * g[6 + j];
+      }
+      float* to = packed + packedIndex(depth, columns, k, column);
+      for (int a = 0; a < P; a++) {
+        for (int b = 0; b < P; b++, to += matrix) {
+          *to = float(half[a][0] * F::G[b][0] + half[a][1] * F::G[b][1] + half[a][2] * F::G[b][2]);
+        }
+      }
+    }
+  }
+}
+
+// m[point] = v[point] · packed[point]: [tiles][depth] · [depth][columns] for all points of a block.
+template <class F>
+void multiplyPoints(int32_t tiles, int32_t depth, int32_t columns, const float* v, size_t vStep, const float* packed, float* m,
+                    size_t mStep) {
+  const RowGrid grid{tiles, tiles, depth, 0, columns, 0};
+  for (int point = 0; point < F::P * F::P; point++) {
+    multiply(grid, v + point * vStep, Runs{1, depth, 0}, packed + size_t(point) * depth * columns, columns, Epilogue{},
+             m + point * mStep);
   }
 }
 
