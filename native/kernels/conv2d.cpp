@@ -9,9 +9,12 @@ namespace {
 template <class Run>
 RDI_INLINE auto withMethod(ConvMethod method, Run run) {
   switch (method) {
-    case ConvMethod::Winograd2: return run(Winograd2{});
-    case ConvMethod::Winograd4: return run(Winograd4{});
-    default: return run(Direct{});
+    case ConvMethod::Winograd2:
+      return run(Winograd2{});
+    case ConvMethod::Winograd4:
+      return run(Winograd4{});
+    default:
+      return run(Direct{});
   }
 }
 
@@ -87,7 +90,8 @@ void conv2dWeightGradAccumulate(const ConvShape& s, ConvMethod method, int32_t i
   withMethod(method, [&](auto m) { ConvWeightGrad<decltype(m)>::accumulate(s, images, x, dy, accumulator, scratch); });
 }
 
-void conv2dWeightGradFinish(const ConvShape& s, ConvMethod method, const float* const* accumulators, int32_t count, float* dw) {
+void conv2dWeightGradFinish(const ConvShape& s, ConvMethod method, const float* const* accumulators, int32_t count,
+                            float* dw) {
   withMethod(method, [&](auto m) { ConvWeightGrad<decltype(m)>::finish(s, accumulators, count, dw); });
 }
 

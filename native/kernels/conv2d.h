@@ -1,8 +1,9 @@
 // 2-D convolution: forward, input gradient and weight gradient.
 //
-// Activations are dense NHWC, [image][y][x][channel], the images of a call one after another; weights are PyTorch's OIHW. No borders
-// are stored: the kernels pad by themselves, in scratch. Every buffer is in floats, supplied by the caller, and may have any alignment
-// of a float (64 bytes is fastest). Results must not overlap inputs, but for what epilogue.h allows.
+// Activations are dense NHWC, [image][y][x][channel], the images of a call one after another; weights are PyTorch's
+// OIHW. No borders are stored: the kernels pad by themselves, in scratch. Every buffer is in floats, supplied by the
+// caller, and may have any alignment of a float (64 bytes is fastest). Results must not overlap inputs, but for what
+// epilogue.h allows.
 #pragma once
 
 #include <stddef.h>
@@ -12,21 +13,24 @@
 
 namespace rdi::kernels {
 
-// One convolution without groups. Grouped and depthwise convolutions are other kernels (conv2d_grouped.cpp), not a field here.
+// One convolution without groups. Grouped and depthwise convolutions are other kernels (conv2d_grouped.cpp), not a
+// field here.
 struct ConvShape {
   int32_t inChannels, inHeight, inWidth;
-  int32_t outChannels, outHeight, outWidth;  // outHeight = (inHeight + 2·padding − kernelHeight) / stride + 1, rounded down
+  int32_t outChannels, outHeight,
+      outWidth;  // outHeight = (inHeight + 2·padding − kernelHeight) / stride + 1, rounded down
   int32_t kernelHeight, kernelWidth;
   int32_t stride;
   int32_t padding;  // the same on all four sides, 0 … min(kernelHeight, kernelWidth) − 1
 };
 
-// Winograd2 is F(2×2, 3×3), Winograd4 is F(4×4, 3×3) (Lavin and Gray, "Fast algorithms for convolutional neural networks", 2016).
+// Winograd2 is F(2×2, 3×3), Winograd4 is F(4×4, 3×3) (Lavin and Gray, "Fast algorithms for convolutional neural
+// networks", 2016).
 enum class ConvMethod : int32_t { Direct, Winograd2, Winograd4 };
 enum class ConvPass : int32_t { Forward, InputGrad, WeightGrad };
 
-// Whether a method can compute this convolution: Direct always can; the Winograd methods need a 3×3 kernel, stride 1, and channel
-// counts that are multiples of the vector length.
+// Whether a method can compute this convolution: Direct always can; the Winograd methods need a 3×3 kernel, stride 1,
+// and channel counts that are multiples of the vector length.
 bool conv2dSupports(const ConvShape& shape, ConvMethod method);
 
 // The fastest method for this shape, by a rule that was measured.
@@ -46,12 +50,13 @@ size_t conv2dInputGradScratchFloats(const ConvShape& shape, ConvMethod method, i
 void conv2dInputGrad(const ConvShape& shape, ConvMethod method, int32_t images, const float* dy, const float* packed,
                      const Epilogue& epilogue, float* dx, float* scratch);
 
-// Weight gradient, in two steps. Each worker adds its images into an accumulator of its own, which the caller zeroed before the first
-// call; then one call sums the accumulators in their order, so that the result is the same in every run, and writes dw in OIHW.
+// Weight gradient, in two steps. Each worker adds its images into an accumulator of its own, which the caller zeroed
+// before the first call; then one call sums the accumulators in their order, so that the result is the same in every
+// run, and writes dw in OIHW.
 size_t conv2dWeightGradAccumulatorFloats(const ConvShape& shape, ConvMethod method);
 size_t conv2dWeightGradScratchFloats(const ConvShape& shape, ConvMethod method, int32_t images);
-void conv2dWeightGradAccumulate(const ConvShape& shape, ConvMethod method, int32_t images, const float* x, const float* dy,
-                                float* accumulator, float* scratch);
+void conv2dWeightGradAccumulate(const ConvShape& shape, ConvMethod method, int32_t images, const float* x,
+                                const float* dy, float* accumulator, float* scratch);
 void conv2dWeightGradFinish(const ConvShape& shape, ConvMethod method, const float* const* accumulators, int32_t count,
                             float* dw);
 

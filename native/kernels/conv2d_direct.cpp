@@ -1,12 +1,13 @@
-// Direct convolution as an implicit matrix product: with NHWC, the part of a window that lies in one input row is one contiguous run of
-// kernelWidth · channels floats, so that no column matrix is needed.
+// Direct convolution as an implicit matrix product: with NHWC, the part of a window that lies in one input row is one
+// contiguous run of kernelWidth · channels floats, so that no column matrix is needed.
 #include "conv2d_direct.h"
+
 #include "gemm.h"
 
 namespace rdi::kernels {
 
-void padImage(const float* x, int32_t height, int32_t width, int32_t channels, int32_t top, int32_t bottom, int32_t left,
-              int32_t right, float* padded) {
+void padImage(const float* x, int32_t height, int32_t width, int32_t channels, int32_t top, int32_t bottom,
+              int32_t left, int32_t right, float* padded) {
   const size_t row = size_t(width) * channels, paddedRow = size_t(left + width + right) * channels;
   const size_t before = size_t(left) * channels, after = size_t(right) * channels;
   __builtin_memset(padded, 0, top * paddedRow * sizeof(float));
@@ -46,11 +47,11 @@ size_t ConvForward<Direct>::scratchFloats(const ConvShape& s, int32_t) {
 }
 
 template <>
-void ConvForward<Direct>::run(const ConvShape& s, int32_t images, const float* x, const float* packed, const Epilogue& epilogue,
-                              float* y, float* scratch) {
+void ConvForward<Direct>::run(const ConvShape& s, int32_t images, const float* x, const float* packed,
+                              const Epilogue& epilogue, float* y, float* scratch) {
   const ptrdiff_t inRow = paddedRow(s), outRow = ptrdiff_t(s.outWidth) * s.outChannels;
-  const RowGrid grid{s.outHeight * s.outWidth, s.outWidth, ptrdiff_t(s.stride) * s.inChannels, s.stride * inRow, s.outChannels,
-                     outRow};
+  const RowGrid grid{s.outHeight * s.outWidth, s.outWidth,    ptrdiff_t(s.stride) * s.inChannels,
+                     s.stride * inRow,         s.outChannels, outRow};
   const Runs runs{s.kernelHeight, s.kernelWidth * s.inChannels, inRow};
   for (int32_t image = 0; image < images; image++) {
     const float* input = withBorders(s, x + image * inFloats(s), scratch);

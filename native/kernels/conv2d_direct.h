@@ -15,18 +15,20 @@ RDI_INLINE size_t paddedFloats(const ConvShape& s) {
 RDI_INLINE ptrdiff_t paddedRow(const ConvShape& s) { return ptrdiff_t(s.inWidth + 2 * s.padding) * s.inChannels; }
 
 // Copies one [height][width][channels] image into the middle of a zeroed one.
-void padImage(const float* x, int32_t height, int32_t width, int32_t channels, int32_t top, int32_t bottom, int32_t left,
-              int32_t right, float* padded);
+void padImage(const float* x, int32_t height, int32_t width, int32_t channels, int32_t top, int32_t bottom,
+              int32_t left, int32_t right, float* padded);
 
 // The image with its borders: itself if it needs none, else a copy in scratch of paddedFloats().
 const float* withBorders(const ConvShape& s, const float* x, float* scratch);
 
-// The input gradient where there is one input channel and the stride is 1: vectors hold neighbouring pixels instead of channels.
+// The input gradient where there is one input channel and the stride is 1: vectors hold neighbouring pixels instead of
+// channels.
 RDI_INLINE bool hasOneChannelGrad(const ConvShape& s) { return s.inChannels == 1 && s.stride == 1; }
 size_t oneChannelGradPackedFloats(const ConvShape& s);
 void oneChannelGradPack(const ConvShape& s, const float* weight, float* packed);
 size_t oneChannelGradScratchFloats(const ConvShape& s);
 // Of one image.
-void oneChannelGrad(const ConvShape& s, const float* dy, const float* packed, const Epilogue& epilogue, float* dx, float* scratch);
+void oneChannelGrad(const ConvShape& s, const float* dy, const float* packed, const Epilogue& epilogue, float* dx,
+                    float* scratch);
 
 }  // namespace rdi::kernels

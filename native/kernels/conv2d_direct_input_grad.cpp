@@ -1,8 +1,9 @@
 // Input gradient of a direct convolution.
 //
-// The inputs whose rows leave the same remainder when divided by the stride, and likewise their columns, form a class; within a class
-// the same weights meet consecutive outputs, so that its gradient is an implicit matrix product of stride 1 over dy, and needs no
-// scatter. With stride 1 there is one class, and this is the convolution of dy with the flipped, transposed weights.
+// The inputs whose rows leave the same remainder when divided by the stride, and likewise their columns, form a class;
+// within a class the same weights meet consecutive outputs, so that its gradient is an implicit matrix product of
+// stride 1 over dy, and needs no scatter. With stride 1 there is one class, and this is the convolution of dy with the
+// flipped, transposed weights.
 #include "conv2d_direct.h"
 #include "gemm.h"
 
@@ -108,8 +109,8 @@ size_t ConvInputGrad<Direct>::scratchFloats(const ConvShape& s, int32_t) {
 }
 
 template <>
-void ConvInputGrad<Direct>::run(const ConvShape& s, int32_t images, const float* dy, const float* packed, const Epilogue& epilogue, float* dx,
-               float* scratch) {
+void ConvInputGrad<Direct>::run(const ConvShape& s, int32_t images, const float* dy, const float* packed,
+                                const Epilogue& epilogue, float* dx, float* scratch) {
   const Geometry g = geometry(s);
   const ptrdiff_t dyRow = ptrdiff_t(g.width) * s.outChannels;
   for (int32_t image = 0; image < images; image++) {
@@ -120,8 +121,8 @@ void ConvInputGrad<Direct>::run(const ConvShape& s, int32_t images, const float*
       continue;
     }
     if (g.padded) {
-      padImage(gradient, s.outHeight, s.outWidth, s.outChannels, g.rows.before, g.rows.after, g.columns.before, g.columns.after,
-               scratch);
+      padImage(gradient, s.outHeight, s.outWidth, s.outChannels, g.rows.before, g.rows.after, g.columns.before,
+               g.columns.after, scratch);
       gradient = scratch;
     }
     forEachClass(s, [&](const Line& rows, const Line& columns, size_t packedOffset) {

@@ -1,6 +1,7 @@
-// Input gradient for images of one channel (greyscale), stride 1. Vectors of channels would be three quarters empty, so that here they
-// hold neighbouring pixels of a row: rows of dy are copied to planes, [channel][x] with zeros on both sides, and each step of the inner
-// loop multiplies a whole row of outputs by one weight. As many rows as the kernel is high are kept, in a ring.
+// Input gradient for images of one channel (greyscale), stride 1. Vectors of channels would be three quarters empty, so
+// that here they hold neighbouring pixels of a row: rows of dy are copied to planes, [channel][x] with zeros on both
+// sides, and each step of the inner loop multiplies a whole row of outputs by one weight. As many rows as the kernel is
+// high are kept, in a ring.
 #include "conv2d_direct.h"
 #include "simd.h"
 
@@ -72,7 +73,8 @@ void oneChannelGradPack(const ConvShape& s, const float* weight, float* packed) 
 
 size_t oneChannelGradScratchFloats(const ConvShape& s) { return s.kernelHeight * planesOf(s).row; }
 
-void oneChannelGrad(const ConvShape& s, const float* dy, const float* packed, const Epilogue& e, float* dx, float* scratch) {
+void oneChannelGrad(const ConvShape& s, const float* dy, const float* packed, const Epilogue& e, float* dx,
+                    float* scratch) {
   const Planes p = planesOf(s);
   const int32_t vectors = ceilDiv(s.inWidth, VL);
   const size_t width = size_t(s.outWidth), channels = size_t(s.outChannels);
@@ -87,14 +89,30 @@ void oneChannelGrad(const ConvShape& s, const float* dy, const float* packed, co
     for (int32_t first = 0; first < vectors; first += tileVectors) {
       const int32_t x = first * VL;
       switch (vectors - first) {
-        case 1: gradientTile<1>(s, p, scratch, packed, y, x, e, dx); break;
-        case 2: gradientTile<2>(s, p, scratch, packed, y, x, e, dx); break;
-        case 3: gradientTile<3>(s, p, scratch, packed, y, x, e, dx); break;
-        case 4: gradientTile<4>(s, p, scratch, packed, y, x, e, dx); break;
-        case 5: gradientTile<5>(s, p, scratch, packed, y, x, e, dx); break;
-        case 6: gradientTile<6>(s, p, scratch, packed, y, x, e, dx); break;
-        case 7: gradientTile<7>(s, p, scratch, packed, y, x, e, dx); break;
-        default: gradientTile<tileVectors>(s, p, scratch, packed, y, x, e, dx); break;
+        case 1:
+          gradientTile<1>(s, p, scratch, packed, y, x, e, dx);
+          break;
+        case 2:
+          gradientTile<2>(s, p, scratch, packed, y, x, e, dx);
+          break;
+        case 3:
+          gradientTile<3>(s, p, scratch, packed, y, x, e, dx);
+          break;
+        case 4:
+          gradientTile<4>(s, p, scratch, packed, y, x, e, dx);
+          break;
+        case 5:
+          gradientTile<5>(s, p, scratch, packed, y, x, e, dx);
+          break;
+        case 6:
+          gradientTile<6>(s, p, scratch, packed, y, x, e, dx);
+          break;
+        case 7:
+          gradientTile<7>(s, p, scratch, packed, y, x, e, dx);
+          break;
+        default:
+          gradientTile<tileVectors>(s, p, scratch, packed, y, x, e, dx);
+          break;
       }
     }
   }

@@ -15,8 +15,8 @@ size_t ConvWeightGrad<Direct>::scratchFloats(const ConvShape& s, int32_t) {
 }
 
 template <>
-void ConvWeightGrad<Direct>::accumulate(const ConvShape& s, int32_t images, const float* x, const float* dy, float* accumulator,
-                          float* scratch) {
+void ConvWeightGrad<Direct>::accumulate(const ConvShape& s, int32_t images, const float* x, const float* dy,
+                                        float* accumulator, float* scratch) {
   const int32_t run = s.kernelWidth * s.inChannels, outRow = s.outWidth * s.outChannels;
   const ptrdiff_t inRow = paddedRow(s);
   // Output rows at a time, so that the strips of x and dy that every register tile reads stay in the first-level cache.
@@ -28,7 +28,8 @@ void ConvWeightGrad<Direct>::accumulate(const ConvShape& s, int32_t images, cons
     const float* gradient = dy + image * outFloats(s);
     for (int32_t y = 0; y < s.outHeight; y += strip) {
       const int32_t rows = s.outHeight - y < strip ? s.outHeight - y : strip;
-      const OuterGrid grid{rows, s.outWidth, ptrdiff_t(s.stride) * s.inChannels, s.stride * inRow, s.outChannels, outRow};
+      const OuterGrid grid{rows,          s.outWidth, ptrdiff_t(s.stride) * s.inChannels, s.stride * inRow,
+                           s.outChannels, outRow};
       for (int32_t kh = 0; kh < s.kernelHeight; kh++) {
         accumulateOuter(grid, input + (y * s.stride + kh) * inRow, run, gradient + ptrdiff_t(y) * outRow, s.outChannels,
                         accumulator + size_t(kh) * run * s.outChannels, s.outChannels);

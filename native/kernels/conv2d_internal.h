@@ -27,8 +27,8 @@ struct ConvForward {
   static size_t packedFloats(const ConvShape& shape);
   static void pack(const ConvShape& shape, const float* weight, float* packed);
   static size_t scratchFloats(const ConvShape& shape, int32_t images);
-  static void run(const ConvShape& shape, int32_t images, const float* x, const float* packed, const Epilogue& epilogue, float* y,
-                  float* scratch);
+  static void run(const ConvShape& shape, int32_t images, const float* x, const float* packed, const Epilogue& epilogue,
+                  float* y, float* scratch);
 };
 
 template <class Method>
@@ -36,8 +36,8 @@ struct ConvInputGrad {
   static size_t packedFloats(const ConvShape& shape);
   static void pack(const ConvShape& shape, const float* weight, float* packed);
   static size_t scratchFloats(const ConvShape& shape, int32_t images);
-  static void run(const ConvShape& shape, int32_t images, const float* dy, const float* packed, const Epilogue& epilogue, float* dx,
-                  float* scratch);
+  static void run(const ConvShape& shape, int32_t images, const float* dy, const float* packed,
+                  const Epilogue& epilogue, float* dx, float* scratch);
 };
 
 template <class Method>

@@ -60,8 +60,8 @@ size_t ConvForward<F>::scratchFloats(const ConvShape& s, int32_t images) {
 }
 
 template <class F>
-void ConvForward<F>::run(const ConvShape& s, int32_t images, const float* x, const float* packed, const Epilogue& epilogue, float* y,
-                         float* scratch) {
+void ConvForward<F>::run(const ConvShape& s, int32_t images, const float* x, const float* packed,
+                         const Epilogue& epilogue, float* y, float* scratch) {
   const TileGrid g = tileGrid<F>(s, images);
   const size_t vStep = pointStep(g, s.inChannels), mStep = pointStep(g, s.outChannels);
   float* v = scratch + stripFloats<F>(s, g);
@@ -71,13 +71,15 @@ void ConvForward<F>::run(const ConvShape& s, int32_t images, const float* x, con
     const int32_t strips = g.strips - first < g.blockStrips ? g.strips - first : g.blockStrips;
     for (int32_t i = 0; i < strips; i++) {
       const int32_t image = (first + i) / g.down, tileRow = (first + i) % g.down;
-      transformStrip<F>(s, g, x + image * inFloats(s), tileRow, scratch, v + size_t(i) * g.across * s.inChannels, vStep);
+      transformStrip<F>(s, g, x + image * inFloats(s), tileRow, scratch, v + size_t(i) * g.across * s.inChannels,
+                        vStep);
     }
     multiplyPoints<F>(strips * g.across, s.inChannels, s.outChannels, v, vStep, packed, m, mStep);
     for (int32_t i = 0; i < strips; i++) {
       const int32_t image = (first + i) / g.down, tileRow = (first + i) % g.down;
       const size_t offset = image * outFloats(s);
-      storeStrip<F>(s, g, m + size_t(i) * g.across * s.outChannels, mStep, tileRow, shifted(epilogue, offset), y + offset);
+      storeStrip<F>(s, g, m + size_t(i) * g.across * s.outChannels, mStep, tileRow, shifted(epilogue, offset),
+                    y + offset);
     }
   }
 }

@@ -1,6 +1,6 @@
-// Input gradient by the transpose of the Winograd convolution: the tiles are those of the forward convolution, and each dy tile of M×M gives
-// P×P input gradients B[(G g Gᵀ) ⊙ (A dy Aᵀ)]Bᵀ, which overlap by two rows and columns and add up. (The convolution of dy with flipped
-// weights would need more tiles wherever there is no padding.)
+// Input gradient by the transpose of the Winograd convolution: the tiles are those of the forward convolution, and each
+// dy tile of M×M gives P×P input gradients B[(G g Gᵀ) ⊙ (A dy Aᵀ)]Bᵀ, which overlap by two rows and columns and add up.
+// (The convolution of dy with flipped weights would need more tiles wherever there is no padding.)
 #include "conv2d_internal.h"
 #include "store_tile.h"
 #include "winograd.h"
@@ -8,7 +8,8 @@
 namespace rdi::kernels {
 namespace {
 
-// Scratch of storeGradientStrip(): a strip transformed horizontally, and the rows that it shares with the strip below it.
+// Scratch of storeGradientStrip(): a strip transformed horizontally, and the rows that it shares with the strip below
+// it.
 struct GradientStrip {
   size_t row;    // floats of a row, with the columns of the padding
   size_t carry;  // where the shared rows start
@@ -46,8 +47,8 @@ void addColumns(const ConvShape& s, const TileGrid& g, const float* m, size_t st
   }
 }
 
-// Input gradients from m[point][tile][channel] of one strip; `m` is that of the strip's first tile, `dx` the image. The strips of an image
-// come one after another.
+// Input gradients from m[point][tile][channel] of one strip; `m` is that of the strip's first tile, `dx` the image. The
+// strips of an image come one after another.
 template <class F>
 void storeGradientStrip(const ConvShape& s, const TileGrid& g, const float* m, size_t step, int32_t tileRow,
                         const Epilogue& epilogue, float* dx, float* scratch) {
@@ -114,8 +115,8 @@ size_t ConvInputGrad<F>::scratchFloats(const ConvShape& s, int32_t images) {
 }
 
 template <class F>
-void ConvInputGrad<F>::run(const ConvShape& s, int32_t images, const float* dy, const float* packed, const Epilogue& epilogue,
-                           float* dx, float* scratch) {
+void ConvInputGrad<F>::run(const ConvShape& s, int32_t images, const float* dy, const float* packed,
+                           const Epilogue& epilogue, float* dx, float* scratch) {
   const TileGrid g = tileGrid<F>(s, images);
   const size_t vStep = pointStep(g, s.outChannels), mStep = pointStep(g, s.inChannels);
   float* v = scratch + gradientStrip<F>(s, g).floats;
@@ -130,8 +131,8 @@ void ConvInputGrad<F>::run(const ConvShape& s, int32_t images, const float* dy, 
     for (int32_t i = 0; i < strips; i++) {
       const int32_t image = (first + i) / g.down, tileRow = (first + i) % g.down;
       const size_t offset = image * inFloats(s);
-      storeGradientStrip<F>(s, g, m + size_t(i) * g.across * s.inChannels, mStep, tileRow, shifted(epilogue, offset), dx + offset,
-                            scratch);
+      storeGradientStrip<F>(s, g, m + size_t(i) * g.across * s.inChannels, mStep, tileRow, shifted(epilogue, offset),
+                            dx + offset, scratch);
     }
   }
 }

@@ -1,5 +1,5 @@
-// Weight gradient in the Winograd domain: dU[point] = Σ_tiles (Bᵀ d B)[point]ᵀ · (A dy Aᵀ)[point], one matrix [in][out] a point, and at
-// the end dW = Gᵀ dU G.
+// Weight gradient in the Winograd domain: dU[point] = Σ_tiles (Bᵀ d B)[point]ᵀ · (A dy Aᵀ)[point], one matrix [in][out]
+// a point, and at the end dW = Gᵀ dU G.
 #include "conv2d_internal.h"
 #include "gemm.h"
 #include "winograd.h"
@@ -17,8 +17,8 @@ size_t ConvWeightGrad<F>::scratchFloats(const ConvShape& s, int32_t images) {
 }
 
 template <class F>
-void ConvWeightGrad<F>::accumulate(const ConvShape& s, int32_t images, const float* x, const float* dy, float* accumulator,
-                                     float* scratch) {
+void ConvWeightGrad<F>::accumulate(const ConvShape& s, int32_t images, const float* x, const float* dy,
+                                   float* accumulator, float* scratch) {
   const TileGrid g = tileGrid<F>(s, images);
   const size_t vStep = pointStep(g, s.inChannels), mStep = pointStep(g, s.outChannels);
   float* v = scratch + stripFloats<F>(s, g);
@@ -28,7 +28,8 @@ void ConvWeightGrad<F>::accumulate(const ConvShape& s, int32_t images, const flo
     const int32_t strips = g.strips - first < g.blockStrips ? g.strips - first : g.blockStrips;
     for (int32_t i = 0; i < strips; i++) {
       const int32_t image = (first + i) / g.down, tileRow = (first + i) % g.down;
-      transformStrip<F>(s, g, x + image * inFloats(s), tileRow, scratch, v + size_t(i) * g.across * s.inChannels, vStep);
+      transformStrip<F>(s, g, x + image * inFloats(s), tileRow, scratch, v + size_t(i) * g.across * s.inChannels,
+                        vStep);
       transformGradient<F>(s, g, dy + image * outFloats(s), tileRow, m + size_t(i) * g.across * s.outChannels, mStep);
     }
     const OuterGrid grid{1, strips * g.across, s.inChannels, 0, s.outChannels, 0};

@@ -24,14 +24,30 @@ RDI_INLINE void map2(const float* a, const float* b, float* y, size_t n, F f) {
 template <class Run>
 void withBinary(BinaryOp op, Run run) {
   switch (op) {
-    case BinaryOp::Add: run([](vf a, vf b) { return a + b; }); break;
-    case BinaryOp::Sub: run([](vf a, vf b) { return a - b; }); break;
-    case BinaryOp::Mul: run([](vf a, vf b) { return a * b; }); break;
-    case BinaryOp::Div: run([](vf a, vf b) { return a / b; }); break;
-    case BinaryOp::Minimum: run([](vf a, vf b) { return select((a < b) | (a != a), a, b); }); break;
-    case BinaryOp::Maximum: run([](vf a, vf b) { return select((a > b) | (a != a), a, b); }); break;
-    case BinaryOp::Greater: run([](vf a, vf b) { return keep(a > b, broadcast(1)); }); break;
-    case BinaryOp::ReluGrad: run([](vf a, vf b) { return keep(b > zero(), a); }); break;
+    case BinaryOp::Add:
+      run([](vf a, vf b) { return a + b; });
+      break;
+    case BinaryOp::Sub:
+      run([](vf a, vf b) { return a - b; });
+      break;
+    case BinaryOp::Mul:
+      run([](vf a, vf b) { return a * b; });
+      break;
+    case BinaryOp::Div:
+      run([](vf a, vf b) { return a / b; });
+      break;
+    case BinaryOp::Minimum:
+      run([](vf a, vf b) { return select((a < b) | (a != a), a, b); });
+      break;
+    case BinaryOp::Maximum:
+      run([](vf a, vf b) { return select((a > b) | (a != a), a, b); });
+      break;
+    case BinaryOp::Greater:
+      run([](vf a, vf b) { return keep(a > b, broadcast(1)); });
+      break;
+    case BinaryOp::ReluGrad:
+      run([](vf a, vf b) { return keep(b > zero(), a); });
+      break;
   }
 }
 
@@ -39,13 +55,27 @@ void withBinary(BinaryOp op, Run run) {
 
 void unary(UnaryOp op, const float* x, float* y, size_t n) {
   switch (op) {
-    case UnaryOp::Relu: map(x, y, n, [](vf v) { return relu(v); }); break;
-    case UnaryOp::Neg: map(x, y, n, [](vf v) { return -v; }); break;
-    case UnaryOp::Exp: map(x, y, n, [](vf v) { return vectorExp(v); }); break;
-    case UnaryOp::Log: map(x, y, n, [](vf v) { return vectorLog(v); }); break;
-    case UnaryOp::Sqrt: map(x, y, n, [](vf v) { return squareRoot(v); }); break;
-    case UnaryOp::Rsqrt: map(x, y, n, [](vf v) { return 1.0f / squareRoot(v); }); break;
-    case UnaryOp::Abs: map(x, y, n, [](vf v) { return absolute(v); }); break;
+    case UnaryOp::Relu:
+      map(x, y, n, [](vf v) { return relu(v); });
+      break;
+    case UnaryOp::Neg:
+      map(x, y, n, [](vf v) { return -v; });
+      break;
+    case UnaryOp::Exp:
+      map(x, y, n, [](vf v) { return vectorExp(v); });
+      break;
+    case UnaryOp::Log:
+      map(x, y, n, [](vf v) { return vectorLog(v); });
+      break;
+    case UnaryOp::Sqrt:
+      map(x, y, n, [](vf v) { return squareRoot(v); });
+      break;
+    case UnaryOp::Rsqrt:
+      map(x, y, n, [](vf v) { return 1.0f / squareRoot(v); });
+      break;
+    case UnaryOp::Abs:
+      map(x, y, n, [](vf v) { return absolute(v); });
+      break;
     case UnaryOp::Sign:
       map(x, y, n, [](vf v) {
         const vf one = broadcast(1);

@@ -1,5 +1,5 @@
-// Element-wise kernels, sums, and per-channel operations. A result may be exactly one of its inputs (in place); partial overlap is not
-// allowed. `n` counts floats.
+// Element-wise kernels, sums, and per-channel operations. A result may be exactly one of its inputs (in place); partial
+// overlap is not allowed. `n` counts floats.
 #pragma once
 
 #include <stddef.h>
@@ -11,7 +11,8 @@ namespace rdi::kernels {
 enum class UnaryOp : int32_t { Relu, Neg, Exp, Log, Sqrt, Rsqrt, Abs, Sign };
 void unary(UnaryOp op, const float* x, float* y, size_t n);
 
-// Greater gives 1 or 0. ReluGrad(dy, y) = dy where y > 0, else 0. Minimum and Maximum give NaN if either operand is NaN.
+// Greater gives 1 or 0. ReluGrad(dy, y) = dy where y > 0, else 0. Minimum and Maximum give NaN if either operand is
+// NaN.
 enum class BinaryOp : int32_t { Add, Sub, Mul, Div, Minimum, Maximum, Greater, ReluGrad };
 void binary(BinaryOp op, const float* a, const float* b, float* y, size_t n);
 // One operand is a scalar.

@@ -6,8 +6,8 @@ namespace rdi::kernels {
 // Applied in this order, each part only where its pointer is set:
 //   result += bias[channel];  result += residual[same place];  result = max(result, 0) if relu;
 //   result = 0 where reluMask[same place] <= 0.
-// residual and reluMask have the shape and layout of the result; either may be the result's own buffer. reluMask is the output of
-// the forward ReLU that the gradient passes back through.
+// residual and reluMask have the shape and layout of the result; either may be the result's own buffer. reluMask is the
+// output of the forward ReLU that the gradient passes back through.
 struct Epilogue {
   const float* bias = nullptr;
   const float* residual = nullptr;

@@ -25,11 +25,11 @@ RDI_INLINE void multiplyTile(const float* const (&rows)[M], const Runs& runs, co
   }
 }
 
-// storeTile() for a tile with only `columns` columns. The values come through memory, and not as the vectors themselves: a reference to
-// those would keep them in memory all through the tile's inner loop.
+// storeTile() for a tile with only `columns` columns. The values come through memory, and not as the vectors
+// themselves: a reference to those would keep them in memory all through the tile's inner loop.
 template <int M, int N>
-void storePartialTile(const float (&values)[M][N * VL], const Epilogue& e, const ptrdiff_t (&offset)[M], int32_t stored, int32_t column,
-                      int32_t columns, float* c) {
+void storePartialTile(const float (&values)[M][N * VL], const Epilogue& e, const ptrdiff_t (&offset)[M], int32_t stored,
+                      int32_t column, int32_t columns, float* c) {
   for (int32_t m = 0; m < stored; m++) {
     for (int32_t j = 0; j < columns; j++) {
       float v = values[m][j];
@@ -137,10 +137,18 @@ void multiply(const RowGrid& grid, const float* a, const Runs& runs, const float
     const int32_t width = columns - first < panelColumns ? columns - first : panelColumns;
     const float* panel = packed + size_t(first) * size_t(runs.total());
     switch (ceilDiv(width, VL)) {
-      case 4: multiplyPanel<2, 4>(grid, a, runs, panel, first, width, epilogue, c); break;
-      case 3: multiplyPanel<3, 3>(grid, a, runs, panel, first, width, epilogue, c); break;
-      case 2: multiplyPanel<4, 2>(grid, a, runs, panel, first, width, epilogue, c); break;
-      default: multiplyPanel<4, 1>(grid, a, runs, panel, first, width, epilogue, c); break;
+      case 4:
+        multiplyPanel<2, 4>(grid, a, runs, panel, first, width, epilogue, c);
+        break;
+      case 3:
+        multiplyPanel<3, 3>(grid, a, runs, panel, first, width, epilogue, c);
+        break;
+      case 2:
+        multiplyPanel<4, 2>(grid, a, runs, panel, first, width, epilogue, c);
+        break;
+      default:
+        multiplyPanel<4, 1>(grid, a, runs, panel, first, width, epilogue, c);
+        break;
     }
   }
 }
@@ -150,10 +158,17 @@ void accumulateOuter(const OuterGrid& grid, const float* a, int32_t height, cons
   int32_t i = 0;
   for (; i + 4 <= height; i += 4) accumulateRows<4>(grid, a + i, b, width, c + i * cRow, cRow);
   switch (height - i) {
-    case 3: accumulateRows<3>(grid, a + i, b, width, c + i * cRow, cRow); break;
-    case 2: accumulateRows<2>(grid, a + i, b, width, c + i * cRow, cRow); break;
-    case 1: accumulateRows<1>(grid, a + i, b, width, c + i * cRow, cRow); break;
-    default: break;
+    case 3:
+      accumulateRows<3>(grid, a + i, b, width, c + i * cRow, cRow);
+      break;
+    case 2:
+      accumulateRows<2>(grid, a + i, b, width, c + i * cRow, cRow);
+      break;
+    case 1:
+      accumulateRows<1>(grid, a + i, b, width, c + i * cRow, cRow);
+      break;
+    default:
+      break;
   }
 }
 

@@ -1,7 +1,7 @@
 // Register-tiled matrix products: what convolutions and linear layers spend their time in.
 //
-// multiply() is C = A·B with B packed: A is implicit, each of its rows a few runs of contiguous floats (a convolution window, or one
-// run for a plain matrix). accumulateOuter() is C += Aᵀ·B, for weight gradients.
+// multiply() is C = A·B with B packed: A is implicit, each of its rows a few runs of contiguous floats (a convolution
+// window, or one run for a plain matrix). accumulateOuter() is C += Aᵀ·B, for weight gradients.
 #pragma once
 
 #include "epilogue.h"
@@ -35,7 +35,8 @@ RDI_INLINE size_t packedIndex(int32_t depth, int32_t columns, int32_t k, int32_t
   return size_t(first) * depth + size_t(k) * width + (column - first);
 }
 
-// Packs B[depth][columns], given as element(k, column), into [panel][k][column of the panel], with zeros beyond the last column.
+// Packs B[depth][columns], given as element(k, column), into [panel][k][column of the panel], with zeros beyond the
+// last column.
 template <class Element>
 void packMatrix(int32_t depth, int32_t columns, float* packed, Element element) {
   int32_t padded = roundUp(columns, VL);

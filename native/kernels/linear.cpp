@@ -24,13 +24,14 @@ void linearInputGradPack(const LinearShape& s, const float* weight, float* packe
              [&](int32_t o, int32_t k) { return weight[size_t(o) * s.inFeatures + k]; });
 }
 
-void linearInputGrad(const LinearShape& s, int32_t images, const float* dy, const float* packed, const Epilogue& epilogue,
-                     float* dx) {
+void linearInputGrad(const LinearShape& s, int32_t images, const float* dy, const float* packed,
+                     const Epilogue& epilogue, float* dx) {
   const RowGrid grid{images, images, s.outFeatures, 0, s.inFeatures, 0};
   multiply(grid, dy, Runs{1, s.outFeatures, 0}, packed, s.inFeatures, epilogue, dx);
 }
 
-void linearWeightGradAccumulate(const LinearShape& s, int32_t images, const float* x, const float* dy, float* accumulator) {
+void linearWeightGradAccumulate(const LinearShape& s, int32_t images, const float* x, const float* dy,
+                                float* accumulator) {
   const OuterGrid grid{1, images, s.outFeatures, 0, s.inFeatures, 0};
   accumulateOuter(grid, dy, s.outFeatures, x, s.inFeatures, accumulator, s.inFeatures);
 }

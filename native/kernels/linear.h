@@ -15,16 +15,17 @@ struct LinearShape {
 // y = epilogue(x·Wᵀ); bias has outFeatures elements.
 size_t linearPackedFloats(const LinearShape& shape);
 void linearPack(const LinearShape& shape, const float* weight, float* packed);
-void linearForward(const LinearShape& shape, int32_t images, const float* x, const float* packed, const Epilogue& epilogue,
-                   float* y);
+void linearForward(const LinearShape& shape, int32_t images, const float* x, const float* packed,
+                   const Epilogue& epilogue, float* y);
 
 // dx = epilogue(dy·W).
 size_t linearInputGradPackedFloats(const LinearShape& shape);
 void linearInputGradPack(const LinearShape& shape, const float* weight, float* packed);
-void linearInputGrad(const LinearShape& shape, int32_t images, const float* dy, const float* packed, const Epilogue& epilogue,
-                     float* dx);
+void linearInputGrad(const LinearShape& shape, int32_t images, const float* dy, const float* packed,
+                     const Epilogue& epilogue, float* dx);
 
 // accumulator[O,K] += dyᵀ·x; sum the workers' accumulators with sumBuffers (elementwise.h).
-void linearWeightGradAccumulate(const LinearShape& shape, int32_t images, const float* x, const float* dy, float* accumulator);
+void linearWeightGradAccumulate(const LinearShape& shape, int32_t images, const float* x, const float* dy,
+                                float* accumulator);
 
 }  // namespace rdi::kernels

@@ -1,5 +1,5 @@
-// Softmax and what is made of it: matrices [images, classes], dense and row-major. All are shifted by the row's maximum, so that they
-// are stable for large logits.
+// Softmax and what is made of it: matrices [images, classes], dense and row-major. All are shifted by the row's
+// maximum, so that they are stable for large logits.
 #pragma once
 
 #include <stdint.h>

@@ -1,4 +1,5 @@
-// The memory functions that compilers call on their own, for the module without a C library. With bulk memory each is one instruction.
+// The memory functions that compilers call on their own, for the module without a C library. With bulk memory each is
+// one instruction.
 #if defined(__wasm_bulk_memory__)
 
 #include <stddef.h>

@@ -45,12 +45,14 @@ void philox4x32(const uint32_t counter[4], Seed seed, uint32_t out[4]) {
   out[3] = c3;
 }
 
-void randomUniform(const ImageShape& shape, Seed seed, uint32_t imageId, uint32_t stream, float low, float high, float* y) {
+void randomUniform(const ImageShape& shape, Seed seed, uint32_t imageId, uint32_t stream, float low, float high,
+                   float* y) {
   const float span = high - low;
   forEachDraw(shape, seed, imageId, stream, [&](size_t i, float u) { y[i] = low + span * u; });
 }
 
-void dropout(const ImageShape& shape, Seed seed, uint32_t imageId, uint32_t stream, float rate, const float* x, float* y) {
+void dropout(const ImageShape& shape, Seed seed, uint32_t imageId, uint32_t stream, float rate, const float* x,
+             float* y) {
   const float scale = 1.0f / (1.0f - rate);
   forEachDraw(shape, seed, imageId, stream, [&](size_t i, float u) { y[i] = x[i] * (u >= rate ? scale : 0.0f); });
 }

@@ -1,5 +1,5 @@
-// The vectors that every kernel is written over. One instruction set is chosen at compile time; a wider one is another definition of
-// `vf` and of the few functions that vector extensions do not give.
+// The vectors that every kernel is written over. One instruction set is chosen at compile time; a wider one is another
+// definition of `vf` and of the few functions that vector extensions do not give.
 #pragma once
 
 #include <stddef.h>

@@ -12,11 +12,11 @@ struct StoredRows {
   RDI_INLINE bool has(int32_t row) const { return row >= from && row < to; }
 };
 
-// Stores a tile of M rows of N vectors. Row m starts at c + offset[m], and so in the epilogue's tensors; `column` is the tile's first
-// channel.
+// Stores a tile of M rows of N vectors. Row m starts at c + offset[m], and so in the epilogue's tensors; `column` is
+// the tile's first channel.
 template <int M, int N>
-RDI_INLINE void storeTile(vf (&acc)[M][N], const Epilogue& e, const ptrdiff_t (&offset)[M], StoredRows stored, int32_t column,
-                          float* c) {
+RDI_INLINE void storeTile(vf (&acc)[M][N], const Epilogue& e, const ptrdiff_t (&offset)[M], StoredRows stored,
+                          int32_t column, float* c) {
   if (e.bias) {
     RDI_UNROLL for (int n = 0; n < N; n++) {
       const vf bias = load(e.bias + column + n * VL);
@@ -31,9 +31,7 @@ RDI_INLINE void storeTile(vf (&acc)[M][N], const Epilogue& e, const ptrdiff_t (&
     }
   }
   if (e.relu) {
-    RDI_UNROLL for (int m = 0; m < M; m++) {
-      RDI_UNROLL for (int n = 0; n < N; n++) acc[m][n] = relu(acc[m][n]);
-    }
+    RDI_UNROLL for (int m = 0; m < M; m++) { RDI_UNROLL for (int n = 0; n < N; n++) acc[m][n] = relu(acc[m][n]); }
   }
   if (e.reluMask) {
     RDI_UNROLL for (int m = 0; m < M; m++) {

@@ -1,5 +1,5 @@
-// exp and log of vectors, within 2 ulp over the whole range. The polynomials and the two-part log(2) are those of the Cephes library
-// (Moshier, "Methods and programs for mathematical functions", 1989).
+// exp and log of vectors, within 2 ulp over the whole range. The polynomials and the two-part log(2) are those of the
+// Cephes library (Moshier, "Methods and programs for mathematical functions", 1989).
 #pragma once
 
 #include "simd.h"
@@ -27,7 +27,8 @@ RDI_INLINE vf vectorExp(vf x) {
   const vf y = (p * (r * r) + r) + 1.0f;
   // 2^k in two factors, as k may be beyond the exponents of normal numbers.
   const vi half = exponent >> 1;
-  const vf scale0 = reinterpret_cast<vf>((half + 127) << 23), scale1 = reinterpret_cast<vf>((exponent - half + 127) << 23);
+  const vf scale0 = reinterpret_cast<vf>((half + 127) << 23),
+           scale1 = reinterpret_cast<vf>((exponent - half + 127) << 23);
   return y * scale0 * scale1;
 }
 

@@ -1,8 +1,8 @@
 // The parts of the Winograd convolutions F(M×M, 3×3): the transforms, and the blocks of tiles that they work on.
 //
-// Y = Aᵀ[(G g Gᵀ) ⊙ (Bᵀ d B)]A with g a 3×3 filter, d a tile of P×P inputs (P = M + 2) and Y its M×M outputs (Lavin and Gray, "Fast
-// algorithms for convolutional neural networks", 2016). Summed over input channels, the product ⊙ becomes P·P matrix products, one a
-// point, of [tiles][in channels] with [in channels][out channels].
+// Y = Aᵀ[(G g Gᵀ) ⊙ (Bᵀ d B)]A with g a 3×3 filter, d a tile of P×P inputs (P = M + 2) and Y its M×M outputs (Lavin and
+// Gray, "Fast algorithms for convolutional neural networks", 2016). Summed over input channels, the product ⊙ becomes
+// P·P matrix products, one a point, of [tiles][in channels] with [in channels][out channels].
 #pragma once
 
 #include "conv2d.h"
@@ -66,7 +66,8 @@ struct Winograd4 {
     t[5] = (d[5] - d[3]) - four * odd;
   }
   static RDI_INLINE void inputTransposed(const vf (&t)[P], vf (&d)[P]) {
-    const vf four = broadcast(4), sum1 = t[1] + t[2], difference1 = t[1] - t[2], sum2 = t[3] + t[4], difference2 = t[3] - t[4];
+    const vf four = broadcast(4), sum1 = t[1] + t[2], difference1 = t[1] - t[2], sum2 = t[3] + t[4],
+             difference2 = t[3] - t[4];
     const vf twice = difference2 + difference2, both = t[0] + sum1;
     d[0] = four * t[0];
     d[1] = four * (t[5] - difference1) - twice;
@@ -94,7 +95,8 @@ struct Winograd4 {
   }
 };
 
-// Tiles are worked on in blocks of whole strips; a strip is one row of tiles of one image. Strip s is tile row s % down of image s / down.
+// Tiles are worked on in blocks of whole strips; a strip is one row of tiles of one image. Strip s is tile row s % down
+// of image s / down.
 struct TileGrid {
   int32_t across, down;  // tiles of an image
   int32_t strips;        // of all images
@@ -104,7 +106,8 @@ struct TileGrid {
 
 template <class F>
 TileGrid tileGrid(const ConvShape& s, int32_t images) {
-  // Enough tiles that each point's weights are used often, few enough that a block's transforms stay in the second-level cache.
+  // Enough tiles that each point's weights are used often, few enough that a block's transforms stay in the
+  // second-level cache.
   constexpr int32_t tilesWanted = 48;
   TileGrid g;
   g.across = ceilDiv(s.outWidth, F::M);
@@ -115,13 +118,17 @@ TileGrid tileGrid(const ConvShape& s, int32_t images) {
   return g;
 }
 
-// Floats between the points of a block's transform: not a power of two apart, so that they do not meet in one set of the cache.
-RDI_INLINE size_t pointStep(const TileGrid& g, int32_t channels) { return alignFloats(size_t(g.blockTiles()) * channels) + 16; }
+// Floats between the points of a block's transform: not a power of two apart, so that they do not meet in one set of
+// the cache.
+RDI_INLINE size_t pointStep(const TileGrid& g, int32_t channels) {
+  return alignFloats(size_t(g.blockTiles()) * channels) + 16;
+}
 
 // Scratch of transformStrip(): the vertically transformed rows with their zero columns, and a row of zeros.
 template <class F>
 size_t stripFloats(const ConvShape& s, const TileGrid& g) {
-  return alignFloats(size_t(F::P) * (g.across * F::M + 2) * s.inChannels) + alignFloats(size_t(s.inWidth) * s.inChannels);
+  return alignFloats(size_t(F::P) * (g.across * F::M + 2) * s.inChannels) +
+         alignFloats(size_t(s.inWidth) * s.inChannels);
 }
 
 // Zeros what transformStrip() expects to be zero; once a call is enough.
@@ -132,8 +139,8 @@ void prepareStrips(const ConvShape& s, const TileGrid& g, float* scratch) {
 
 // v[point][tile][channel] = Bᵀ d B for the tiles of one strip; `v` is that of the strip's first tile.
 template <class F>
-void transformStrip(const ConvShape& s, const TileGrid& g, const float* image, int32_t tileRow, float* scratch, float* v,
-                    size_t step) {
+void transformStrip(const ConvShape& s, const TileGrid& g, const float* image, int32_t tileRow, float* scratch,
+                    float* v, size_t step) {
   constexpr int P = F::P, M = F::M;
   const size_t channels = size_t(s.inChannels), row = s.inWidth * channels, wide = (g.across * M + 2) * channels;
   const float* zeros = scratch + alignFloats(P * wide);
@@ -165,10 +172,11 @@ void transformStrip(const ConvShape& s, const TileGrid& g, const float* image, i
   }
 }
 
-// m[point][tile][channel] = A dy Aᵀ for the tiles of one strip of an output gradient, which is zero beyond the image; `m` is that of the
-// strip's first tile.
+// m[point][tile][channel] = A dy Aᵀ for the tiles of one strip of an output gradient, which is zero beyond the image;
+// `m` is that of the strip's first tile.
 template <class F>
-void transformGradient(const ConvShape& s, const TileGrid& g, const float* image, int32_t tileRow, float* m, size_t step) {
+void transformGradient(const ConvShape& s, const TileGrid& g, const float* image, int32_t tileRow, float* m,
+                       size_t step) {
   constexpr int P = F::P, M = F::M;
   const int32_t rows = s.outHeight - tileRow * M;
   const size_t channels = size_t(s.outChannels), row = s.outWidth * channels;
@@ -179,7 +187,8 @@ void transformGradient(const ConvShape& s, const TileGrid& g, const float* image
       vf half[M][P];
       RDI_UNROLL for (int i = 0; i < M; i++) {
         vf dy[M];
-        RDI_UNROLL for (int j = 0; j < M; j++) dy[j] = i < rows && j < columns ? load(from + i * row + j * channels) : zero();
+        RDI_UNROLL for (int j = 0; j < M; j++) dy[j] =
+            i < rows && j < columns ? load(from + i * row + j * channels) : zero();
         F::outputTransposed(dy, half[i]);
       }
       RDI_UNROLL for (int b = 0; b < P; b++) {
@@ -216,8 +225,8 @@ void packFilters(int32_t depth, int32_t columns, float* packed, Filter filter) {
 
 // m[point] = v[point] · packed[point]: [tiles][depth] · [depth][columns] for all points of a block.
 template <class F>
-void multiplyPoints(int32_t tiles, int32_t depth, int32_t columns, const float* v, size_t vStep, const float* packed, float* m,
-                    size_t mStep) {
+void multiplyPoints(int32_t tiles, int32_t depth, int32_t columns, const float* v, size_t vStep, const float* packed,
+                    float* m, size_t mStep) {
   const RowGrid grid{tiles, tiles, depth, 0, columns, 0};
   for (int point = 0; point < F::P * F::P; point++) {
     multiply(grid, v + point * vStep, Runs{1, depth, 0}, packed + size_t(point) * depth * columns, columns, Epilogue{},

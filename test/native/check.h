@@ -43,8 +43,9 @@ class Values {
   uint64_t state_;
 };
 
-// Floats at an address that is not aligned to a vector, with guard words on both sides and NaN inside until they are written. The guards
-// are checked when the buffer ends; the rear one is short, so that an address sanitizer sees reads beyond it as well.
+// Floats at an address that is not aligned to a vector, with guard words on both sides and NaN inside until they are
+// written. The guards are checked when the buffer ends; the rear one is short, so that an address sanitizer sees reads
+// beyond it as well.
 class Buffer {
  public:
   explicit Buffer(size_t n, const char* name = "buffer") : memory_(n + 2 * guard, guardValue()), n_(n), name_(name) {
@@ -94,7 +95,8 @@ inline double relativeError(const float* actual, const std::vector<double>& expe
   return largest > 0 ? error / largest : error;
 }
 
-inline void checkClose(const float* actual, const std::vector<double>& expected, double tolerance, const std::string& what) {
+inline void checkClose(const float* actual, const std::vector<double>& expected, double tolerance,
+                       const std::string& what) {
   const double error = relativeError(actual, expected);
   char text[64];
   snprintf(text, sizeof text, ": error %.3g, expected at most %.3g", error, tolerance);

@@ -8,8 +8,8 @@ using test::Buffer;
 
 namespace {
 
-ConvShape shapeOf(int32_t in, int32_t height, int32_t width, int32_t out, int32_t kernelHeight, int32_t kernelWidth, int32_t stride,
-                  int32_t padding) {
+ConvShape shapeOf(int32_t in, int32_t height, int32_t width, int32_t out, int32_t kernelHeight, int32_t kernelWidth,
+                  int32_t stride, int32_t padding) {
   return {in,
           height,
           width,
@@ -27,8 +27,8 @@ const char* const methodNames[] = {"direct", "winograd2", "winograd4"};
 std::string nameOf(const ConvShape& s, ConvMethod method, int32_t images, const char* pass) {
   char text[160];
   snprintf(text, sizeof text, "conv2d %s %s, %d images %dx%dx%d -> %dx%dx%d, kernel %dx%d, stride %d, padding %d", pass,
-           methodNames[int(method)], images, s.inChannels, s.inHeight, s.inWidth, s.outChannels, s.outHeight, s.outWidth,
-           s.kernelHeight, s.kernelWidth, s.stride, s.padding);
+           methodNames[int(method)], images, s.inChannels, s.inHeight, s.inWidth, s.outChannels, s.outHeight,
+           s.outWidth, s.kernelHeight, s.kernelWidth, s.stride, s.padding);
   return text;
 }
 
@@ -81,7 +81,8 @@ void testShape(const ConvShape& s, int32_t images) {
   const size_t outFloats = size_t(images) * s.outHeight * s.outWidth * s.outChannels;
   const size_t weights = size_t(s.outChannels) * s.inChannels * s.kernelHeight * s.kernelWidth;
   Buffer x(inFloats, "x"), dy(outFloats, "dy"), weight(weights, "weight"), bias(s.outChannels, "bias");
-  Buffer residual(outFloats, "residual"), mask(outFloats, "mask"), inResidual(inFloats, "inResidual"), inMask(inFloats, "inMask");
+  Buffer residual(outFloats, "residual"), mask(outFloats, "mask"), inResidual(inFloats, "inResidual"),
+      inMask(inFloats, "inMask");
   x.random(1, 0, 1);
   dy.random(2);
   weight.random(3);
@@ -104,9 +105,10 @@ void testShape(const ConvShape& s, int32_t images) {
     {
       Buffer packed(conv2dPackedFloats(s, method), "packed");
       conv2dPack(s, method, weight.data(), packed.data());
-      for (const Parts& p : {Parts{}, Parts{true, false, true, false}, Parts{true, true, true, false}, Parts{false, true, false, true}}) {
-        const Epilogue e{p.bias ? bias.data() : nullptr, p.residual ? residual.data() : nullptr, p.mask ? mask.data() : nullptr,
-                         p.relu};
+      for (const Parts& p : {Parts{}, Parts{true, false, true, false}, Parts{true, true, true, false},
+                             Parts{false, true, false, true}}) {
+        const Epilogue e{p.bias ? bias.data() : nullptr, p.residual ? residual.data() : nullptr,
+                         p.mask ? mask.data() : nullptr, p.relu};
         std::vector<double> expected = forward;
         applyEpilogue(expected, s.outChannels, e);
         Buffer scratch(conv2dScratchFloats(s, method, images), "scratch"), y(outFloats, "y");
@@ -135,8 +137,8 @@ void testShape(const ConvShape& s, int32_t images) {
       second.fill(0);
       conv2dWeightGradAccumulate(s, method, 1, x.data(), dy.data(), first.data(), scratch.data());
       if (images > 1) {
-        conv2dWeightGradAccumulate(s, method, images - 1, x.data() + inFloats / images, dy.data() + outFloats / images, second.data(),
-                                   scratch.data());
+        conv2dWeightGradAccumulate(s, method, images - 1, x.data() + inFloats / images, dy.data() + outFloats / images,
+                                   second.data(), scratch.data());
       }
       const float* accumulators[] = {first.data(), second.data()};
       conv2dWeightGradFinish(s, method, accumulators, 2, dw.data());

@@ -17,7 +17,8 @@ void testUnary(UnaryOp op, const char* name, double (*expected)(double)) {
     Buffer x(n, "x"), y(n, "y");
     for (size_t i = 0; i < n; i++) x[i] = specials[i % 11];
     unary(op, x.data(), y.data(), n);
-    for (size_t i = 0; i < n; i++) check(same(y[i], float(expected(x[i]))), std::string(name) + " of " + std::to_string(x[i]));
+    for (size_t i = 0; i < n; i++)
+      check(same(y[i], float(expected(x[i]))), std::string(name) + " of " + std::to_string(x[i]));
     unary(op, x.data(), x.data(), n);
     check(memcmp(x.data(), y.data(), n * 4) == 0, std::string(name) + " in place");
   }
@@ -60,14 +61,16 @@ void testBinary(BinaryOp op, const char* name, float (*expected)(float, float)) 
   }
   binary(op, a.data(), b.data(), y.data(), n);
   for (size_t i = 0; i < n; i++) {
-    check(same(y[i], expected(a[i], b[i])), std::string(name) + " of " + std::to_string(a[i]) + ", " + std::to_string(b[i]));
+    check(same(y[i], expected(a[i], b[i])),
+          std::string(name) + " of " + std::to_string(a[i]) + ", " + std::to_string(b[i]));
   }
   Buffer right(n, "right"), left(n, "left");
   for (float scalar : specials) {
     binaryScalarRight(op, a.data(), scalar, right.data(), n);
     binaryScalarLeft(op, scalar, a.data(), left.data(), n);
     for (size_t i = 0; i < n; i++) {
-      check(same(right[i], expected(a[i], scalar)) && same(left[i], expected(scalar, a[i])), std::string(name) + " with a scalar");
+      check(same(right[i], expected(a[i], scalar)) && same(left[i], expected(scalar, a[i])),
+            std::string(name) + " with a scalar");
     }
   }
   const float perImage[] = {2, -3, 0.5f};
@@ -75,7 +78,8 @@ void testBinary(BinaryOp op, const char* name, float (*expected)(float, float)) 
   binaryImageLeft(op, perImage, a.data(), left.data(), 3, n / 3);
   for (size_t i = 0; i < n / 3 * 3; i++) {
     const float value = perImage[i / (n / 3)];
-    check(same(right[i], expected(a[i], value)) && same(left[i], expected(value, a[i])), std::string(name) + " per image");
+    check(same(right[i], expected(a[i], value)) && same(left[i], expected(value, a[i])),
+          std::string(name) + " per image");
   }
   binary(op, a.data(), b.data(), b.data(), n);
   check(memcmp(b.data(), y.data(), n * 4) == 0, std::string(name) + " in place");
@@ -123,7 +127,8 @@ void testRows() {
 void testChannels() {
   for (int32_t channels : {1, 3, 4, 8, 10, 13, 32}) {
     for (size_t rows : {size_t(1), size_t(2), size_t(7), size_t(100)}) {
-      Buffer x(rows * channels, "x"), scale(channels, "scale"), shift(channels, "shift"), y(rows * channels, "y"), sum(channels, "sum");
+      Buffer x(rows * channels, "x"), scale(channels, "scale"), shift(channels, "shift"), y(rows * channels, "y"),
+          sum(channels, "sum");
       x.random(1);
       scale.random(2);
       shift.random(3);

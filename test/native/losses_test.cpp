@@ -11,7 +11,8 @@ void testLosses(int32_t images, int32_t classes, float range) {
   char name[80];
   snprintf(name, sizeof name, "losses %d x %d, logits up to %g: ", images, classes, range);
   const size_t n = size_t(images) * classes;
-  Buffer logits(n, "logits"), p(n, "p"), loss(images, "loss"), ct(images, "ct"), entropy(images, "entropy"), gradient(n, "gradient");
+  Buffer logits(n, "logits"), p(n, "p"), loss(images, "loss"), ct(images, "ct"), entropy(images, "entropy"),
+      gradient(n, "gradient");
   logits.random(1, -range, range);
   ct.random(2);
   std::vector<int32_t> labels(images), index(images), expectedIndex(images);
@@ -39,7 +40,8 @@ void testLosses(int32_t images, int32_t classes, float range) {
   test::checkClose(loss.data(), expectedLoss, 1e-6, std::string(name) + "crossEntropy");
   softmaxEntropy(logits.data(), entropy.data(), images, classes);
   for (int32_t i = 0; i < images; i++) {
-    test::check(fabs(entropy[i] - expectedEntropy[i]) <= 1e-6 * fmax(1, expectedEntropy[i]), std::string(name) + "entropy");
+    test::check(fabs(entropy[i] - expectedEntropy[i]) <= 1e-6 * fmax(1, expectedEntropy[i]),
+                std::string(name) + "entropy");
   }
   argmax(logits.data(), index.data(), images, classes);
   test::check(index == expectedIndex, std::string(name) + "argmax");

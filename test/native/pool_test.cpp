@@ -7,12 +7,19 @@ using test::Buffer;
 
 namespace {
 
-void testShape(int32_t images, int32_t channels, int32_t height, int32_t width, int32_t kernel, int32_t stride, int32_t padding) {
-  const PoolShape s{channels, height,  width, (height + 2 * padding - kernel) / stride + 1, (width + 2 * padding - kernel) / stride + 1,
-                    kernel,   stride,  padding};
+void testShape(int32_t images, int32_t channels, int32_t height, int32_t width, int32_t kernel, int32_t stride,
+               int32_t padding) {
+  const PoolShape s{channels,
+                    height,
+                    width,
+                    (height + 2 * padding - kernel) / stride + 1,
+                    (width + 2 * padding - kernel) / stride + 1,
+                    kernel,
+                    stride,
+                    padding};
   char name[120];
-  snprintf(name, sizeof name, "pool %dx%dx%dx%d kernel %d stride %d padding %d ", images, channels, height, width, kernel, stride,
-           padding);
+  snprintf(name, sizeof name, "pool %dx%dx%dx%d kernel %d stride %d padding %d ", images, channels, height, width,
+           kernel, stride, padding);
   const size_t inFloats = size_t(images) * height * width * channels;
   const size_t outFloats = size_t(images) * s.outHeight * s.outWidth * channels;
   Buffer x(inFloats, "x"), dy(outFloats, "dy"), y(outFloats, "y"), dx(inFloats, "dx");
