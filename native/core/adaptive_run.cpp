@@ -7,7 +7,8 @@ void AdaptiveRun::run(bool stale) {
   pool.run([](void* self, int32_t worker) { static_cast<AdaptiveRun*>(self)->work(worker); }, this);
 }
 
-// A queue that is not full has room for all that a segment may add, a tile at most: full queues go first, the deepest before the others.
+// A queue that is not full has room for all that a segment may add, a tile at most: full queues go first, the deepest
+// before the others.
 void AdaptiveRun::work(int32_t worker) {
   WorkerMemory& own = memory(worker);
   bind(own, 0, 0);
@@ -21,7 +22,8 @@ void AdaptiveRun::work(int32_t worker) {
       fresh = first < batch;
       if (fresh) runFresh(own, first, batch - first < tile ? batch - first : tile);
     } else if (int32_t filled = shallowestFilled(own)) {
-      // From the shallowest on, survivors join those who wait already, so that the last tiles are as full as they can be.
+      // From the shallowest on, survivors join those who wait already, so that the last tiles are as full as they can
+      // be.
       runQueued(own, filled, own.queueLengths[filled]);
     } else {
       return;
@@ -87,7 +89,8 @@ void AdaptiveRun::report(const WorkerMemory& memory, int32_t segment, int32_t ro
   const Segment& from = plan.segments[size_t(segment)];
   size_t classes = plan.values[size_t(from.probabilities)].elements;
   auto probabilities = static_cast<const float*>(memory.values[from.probabilities]);
-  copyBytes(results_.probabilities + size_t(image) * classes, probabilities + size_t(row) * classes, classes * sizeof(float));
+  copyBytes(results_.probabilities + size_t(image) * classes, probabilities + size_t(row) * classes,
+            classes * sizeof(float));
   results_.entropy[image] = static_cast<const float*>(memory.values[from.entropy])[row];
   results_.exits[image] = from.exit;
 }

@@ -1,4 +1,5 @@
-// rdi_adaptive_run: images leave at the first exit that is sure of them, and those that stay are gathered into full tiles again.
+// rdi_adaptive_run: images leave at the first exit that is sure of them, and those that stay are gathered into full
+// tiles again.
 #pragma once
 
 #include "run_context.h"
@@ -14,7 +15,8 @@ struct AdaptiveResults {
 class AdaptiveRun : public RunContext {
  public:
   // `thresholds`: one for every segment but the last.
-  AdaptiveRun(Plan& plan, ThreadPool& pool, int32_t batch, void* const* buffers, const float* thresholds, const AdaptiveResults& results)
+  AdaptiveRun(Plan& plan, ThreadPool& pool, int32_t batch, void* const* buffers, const float* thresholds,
+              const AdaptiveResults& results)
       : RunContext(plan, pool, batch, buffers), thresholds_(thresholds), results_(results) {}
 
   // `stale`: what is cached from the parameters must be computed anew.

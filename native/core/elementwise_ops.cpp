@@ -1,4 +1,5 @@
-// Adapters of the element-wise kernels. Per-image operands of one node share a layout, so that elements correspond place by place.
+// Adapters of the element-wise kernels. Per-image operands of one node share a layout, so that elements correspond
+// place by place.
 #include "kernel.h"
 #include "kernels/elementwise.h"
 
@@ -10,7 +11,8 @@ using namespace kernels;
 size_t length(const NodeRun& run) { return run.end - run.begin; }
 
 bool prepareUnary(NodeSetup& setup) {
-  return setup.operands(1, 0, 0) && setup.expect(sameShape(setup.input(0), setup.output()), "an output of the input's shape");
+  return setup.operands(1, 0, 0) &&
+         setup.expect(sameShape(setup.input(0), setup.output()), "an output of the input's shape");
 }
 
 template <UnaryOp op>
@@ -19,7 +21,8 @@ void runUnary(const NodeRun& run) {
 }
 
 bool prepareAffine(NodeSetup& setup) {
-  return setup.operands(1, 0, 2) && setup.expect(sameShape(setup.input(0), setup.output()), "an output of the input's shape");
+  return setup.operands(1, 0, 2) &&
+         setup.expect(sameShape(setup.input(0), setup.output()), "an output of the input's shape");
 }
 
 void runAffine(const NodeRun& run) {
@@ -32,7 +35,8 @@ void runClamp(const NodeRun& run) {
 
 bool prepareReluGrad(NodeSetup& setup) {
   return setup.operands(2, 0, 0) &&
-         setup.expect(sameShape(setup.input(0), setup.output()) && sameShape(setup.input(1), setup.output()), "three equal shapes");
+         setup.expect(sameShape(setup.input(0), setup.output()) && sameShape(setup.input(1), setup.output()),
+                      "three equal shapes");
 }
 
 void runReluGrad(const NodeRun& run) {
@@ -55,8 +59,9 @@ struct BinaryState {
 bool prepareBinary(NodeSetup& setup) {
   if (!setup.operands(2, 0, 0)) return false;
   BinaryState state = {operandOf(setup.input(0), setup.output()), operandOf(setup.input(1), setup.output())};
-  if (!setup.expect(state.a != Operand::Bad && state.b != Operand::Bad && (state.a == Operand::Same || state.b == Operand::Same),
-                    "equal shapes, or one operand of the output's shape and the other a scalar")) {
+  if (!setup.expect(
+          state.a != Operand::Bad && state.b != Operand::Bad && (state.a == Operand::Same || state.b == Operand::Same),
+          "equal shapes, or one operand of the output's shape and the other a scalar")) {
     return false;
   }
   setup.keep(state);
@@ -112,7 +117,8 @@ void runChannelAffine(const NodeRun& run) {
 bool prepareScaleRows(NodeSetup& setup) {
   if (!setup.operands(2, 0, 0)) return false;
   const Value &w = setup.input(0), &scale = setup.input(1);
-  return setup.expect(!w.perImage && w.rank >= 1 && sameShape(w, setup.output()), "w [O,...] and an output of its shape") &&
+  return setup.expect(!w.perImage && w.rank >= 1 && sameShape(w, setup.output()),
+                      "w [O,...] and an output of its shape") &&
          setup.expect(!scale.perImage && scale.rank == 1 && scale.dims[0] == w.dims[0], "a scale [O]");
 }
 

@@ -51,7 +51,8 @@ int32_t checkRun(rdi_plan* plan, bool adaptive, int32_t batch, void* const* buff
   if (!buffers && plan->plan.externalCount > 0) return refuse(engine, "buffers", "a list of pointers", 0);
   for (int32_t i = 0; i < plan->plan.externalCount; i++) {
     if (buffers[i] && reinterpret_cast<uintptr_t>(buffers[i]) % 4 == 0) continue;
-    engine->error.clear() << "Expected an address, a multiple of 4, for buffer " << i << " but received " << uint64_t(uintptr_t(buffers[i]));
+    engine->error.clear() << "Expected an address, a multiple of 4, for buffer " << i << " but received "
+                          << uint64_t(uintptr_t(buffers[i]));
     return RDI_BAD_ARGUMENT;
   }
   return RDI_OK;
@@ -112,7 +113,8 @@ rdi_plan* rdi_plan_create(rdi_engine* engine, const int32_t* words, size_t count
   void* memory = engine->heap.allocate(sizeof(rdi_plan), engine->error);
   if (!memory) return nullptr;
   auto plan = new (memory) rdi_plan{.engine = engine};
-  if (!decodePlan(engine->heap, words, count, plan->plan, engine->error) || !checkPlan(engine->heap, plan->plan, engine->error) ||
+  if (!decodePlan(engine->heap, words, count, plan->plan, engine->error) ||
+      !checkPlan(engine->heap, plan->plan, engine->error) ||
       !allocatePlan(engine->heap, engine->pool.workers(), plan->plan, engine->error)) {
     plan->~rdi_plan();
     engine->heap.release(plan);
@@ -143,8 +145,8 @@ int32_t rdi_plan_run(rdi_plan* plan, int32_t batch, int32_t repeat, void* const*
   return finishRun(plan, run.status(), version);
 }
 
-int32_t rdi_adaptive_run(rdi_plan* plan, int32_t batch, const float* thresholds, void* const* buffers, float* probabilities,
-                         float* entropy, int32_t* exits, int32_t version) {
+int32_t rdi_adaptive_run(rdi_plan* plan, int32_t batch, const float* thresholds, void* const* buffers,
+                         float* probabilities, float* entropy, int32_t* exits, int32_t version) {
   if (int32_t status = checkRun(plan, true, batch, buffers)) return status;
   if (!thresholds && plan->plan.segments.size() > 1) return refuse(plan->engine, "thresholds", "an address", 0);
   if (!probabilities || !entropy || !exits) return refuse(plan->engine, "the results", "addresses", 0);

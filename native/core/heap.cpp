@@ -3,9 +3,11 @@
 namespace rdi {
 
 void* Heap::allocate(size_t bytes, Message& message) {
-  Header* header = bytes <= SIZE_MAX - sizeof(Header) ? static_cast<Header*>(systemAllocate(bytes + sizeof(Header))) : nullptr;
+  Header* header =
+      bytes <= SIZE_MAX - sizeof(Header) ? static_cast<Header*>(systemAllocate(bytes + sizeof(Header))) : nullptr;
   if (!header) {
-    message.clear() << "Out of memory: " << uint64_t(bytes) << " bytes were asked for while " << uint64_t(live_) << " are in use";
+    message.clear() << "Out of memory: " << uint64_t(bytes) << " bytes were asked for while " << uint64_t(live_)
+                    << " are in use";
     return nullptr;
   }
   *header = {nullptr, first_, bytes};

@@ -9,7 +9,8 @@
 
 namespace rdi {
 
-// Where memory comes from: the process's allocator, or memory.grow in WebAssembly. 64-byte aligned; null when there is none.
+// Where memory comes from: the process's allocator, or memory.grow in WebAssembly. 64-byte aligned; null when there is
+// none.
 void* systemAllocate(size_t bytes);
 void systemFree(void* memory);
 
@@ -57,7 +58,8 @@ class Array {
   // The same without clearing, for large buffers that are written before they are read.
   [[nodiscard]] bool reserve(Heap& heap, size_t count, Message& message) {
     if (count > SIZE_MAX / sizeof(T)) {
-      message.clear() << "Out of memory: " << uint64_t(count) << " items of " << uint64_t(sizeof(T)) << " bytes were asked for";
+      message.clear() << "Out of memory: " << uint64_t(count) << " items of " << uint64_t(sizeof(T))
+                      << " bytes were asked for";
       return false;
     }
     if (count == 0) return true;

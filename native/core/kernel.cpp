@@ -33,7 +33,8 @@ bool NodeSetup::expect(bool ok, const char* what) {
     message_ << (i > 0 ? ", " : " → ");
     describe(message_, plan.values[size_t(node.outputs[i])]);
   }
-  for (int32_t i = 0; i < node.attributeCount; i++) message_ << (i > 0 ? ", " : " with attributes ") << node.attributes[i];
+  for (int32_t i = 0; i < node.attributeCount; i++)
+    message_ << (i > 0 ? ", " : " with attributes ") << node.attributes[i];
   return false;
 }
 
@@ -54,7 +55,7 @@ bool NodeSetup::operands(int32_t required, int32_t optional, int32_t attributes,
 }
 
 const Kernel* findKernel(const char* name) {
-  const KernelList lists[] = {convKernels(), linearKernels(), poolKernels(),  elementwiseKernels(),
+  const KernelList lists[] = {convKernels(), linearKernels(), poolKernels(),   elementwiseKernels(),
                               lossKernels(), randomKernels(), layoutKernels(), reduceKernels()};
   for (const KernelList& list : lists) {
     for (size_t i = 0; i < list.count; i++) {

@@ -1,5 +1,5 @@
-// What the executor knows of a kernel: how to check and measure a node of it, and how to run it. The kernels themselves, over plain
-// pointers, are in native/kernels; the *_ops.cpp files here are their adapters.
+// What the executor knows of a kernel: how to check and measure a node of it, and how to run it. The kernels
+// themselves, over plain pointers, are in native/kernels; the *_ops.cpp files here are their adapters.
 #pragma once
 
 #include <stddef.h>
@@ -101,7 +101,8 @@ struct Kernel {
   void (*run)(const NodeRun& run) = nullptr;
   // Input 1, the weight, as the kernel wants it. Null if it takes weights as they are.
   void (*pack)(const NodeRun& run, float* packed) = nullptr;
-  // Reductions: adds these images to the worker's accumulator (zero at first), and makes the output from the accumulators.
+  // Reductions: adds these images to the worker's accumulator (zero at first), and makes the output from the
+  // accumulators.
   void (*accumulate)(const NodeRun& run, float* accumulator) = nullptr;
   void (*finish)(const NodeRun& run, const float* const* accumulators, int32_t count) = nullptr;
   // Whether any part of a whole output can be computed by itself (begin … end), so that workers can share it.

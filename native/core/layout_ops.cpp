@@ -1,4 +1,5 @@
-// Adapters that move values: between the caller's NCHW and the engine's NHWC, between shapes, and from scalars and constants to tensors.
+// Adapters that move values: between the caller's NCHW and the engine's NHWC, between shapes, and from scalars and
+// constants to tensors.
 #include "kernel.h"
 #include "kernels/elementwise.h"
 #include "kernels/layout.h"
@@ -9,30 +10,35 @@ namespace {
 using namespace kernels;
 
 bool prepareMove(NodeSetup& setup) {
-  return setup.counts(1, 0, 0) && setup.expect(sameShape(setup.input(0), setup.output()) && setup.input(0).dtype == setup.output().dtype,
-                                               "an output of the input's shape and type");
+  return setup.counts(1, 0, 0) &&
+         setup.expect(sameShape(setup.input(0), setup.output()) && setup.input(0).dtype == setup.output().dtype,
+                      "an output of the input's shape and type");
 }
 
 bool prepareLoad(NodeSetup& setup) {
-  return prepareMove(setup) && setup.expect(setup.input(0).storage == Storage::External && setup.output().storage != Storage::External,
-                                            "an external input and an output in an arena");
+  return prepareMove(setup) &&
+         setup.expect(setup.input(0).storage == Storage::External && setup.output().storage != Storage::External,
+                      "an external input and an output in an arena");
 }
 
 bool prepareStore(NodeSetup& setup) {
-  return prepareMove(setup) && setup.expect(setup.input(0).storage != Storage::External && setup.output().storage == Storage::External,
-                                            "an input in an arena and an external output");
+  return prepareMove(setup) &&
+         setup.expect(setup.input(0).storage != Storage::External && setup.output().storage == Storage::External,
+                      "an input in an arena and an external output");
 }
 
 void runCopy(const NodeRun& run) { copyBytes(run.out() + run.begin, run.in(0) + run.begin, (run.end - run.begin) * 4); }
 
 void toNhwc(const Value& v, int32_t images, const float* from, float* to) {
   if (!v.hasLayout()) return copyBytes(to, from, size_t(images) * v.bytes());
-  for (int32_t i = 0; i < images; i++) nchwToNhwc(from + size_t(i) * v.elements, to + size_t(i) * v.elements, v.dims[0], v.dims[1], v.dims[2]);
+  for (int32_t i = 0; i < images; i++)
+    nchwToNhwc(from + size_t(i) * v.elements, to + size_t(i) * v.elements, v.dims[0], v.dims[1], v.dims[2]);
 }
 
 void toNchw(const Value& v, int32_t images, const float* from, float* to) {
   if (!v.hasLayout()) return copyBytes(to, from, size_t(images) * v.bytes());
-  for (int32_t i = 0; i < images; i++) nhwcToNchw(from + size_t(i) * v.elements, to + size_t(i) * v.elements, v.dims[0], v.dims[1], v.dims[2]);
+  for (int32_t i = 0; i < images; i++)
+    nhwcToNchw(from + size_t(i) * v.elements, to + size_t(i) * v.elements, v.dims[0], v.dims[1], v.dims[2]);
 }
 
 void runLoad(const NodeRun& run) {
@@ -56,8 +62,8 @@ bool prepareReshape(NodeSetup& setup) {
   return true;
 }
 
-// Elements keep their NCHW order, which in the arenas is not the order that they lie in. It goes through scratch, because the output may
-// lie where the input does.
+// Elements keep their NCHW order, which in the arenas is not the order that they lie in. It goes through scratch,
+// because the output may lie where the input does.
 void runReshape(const NodeRun& run) {
   const Value &x = run.value(0), &y = run.outputValue();
   if (!x.hasLayout() && !y.hasLayout()) return runCopy(run);
@@ -84,7 +90,8 @@ void runExpand(const NodeRun& run) {
 }
 
 bool prepareExpandBatch(NodeSetup& setup) {
-  return setup.operands(1, 0, 1) && setup.expect(isWholeScalar(setup.input(0)) && isImageScalar(setup.output()), "a scalar and an output [N]");
+  return setup.operands(1, 0, 1) &&
+         setup.expect(isWholeScalar(setup.input(0)) && isImageScalar(setup.output()), "a scalar and an output [N]");
 }
 
 void runExpandBatch(const NodeRun& run) {

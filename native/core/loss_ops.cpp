@@ -8,19 +8,22 @@ namespace {
 using namespace kernels;
 
 bool prepareSoftmax(NodeSetup& setup) {
-  return setup.operands(1, 0, 0) && setup.expect(isMatrixRow(setup.input(0)) && sameShape(setup.input(0), setup.output()),
-                                                 "logits [N,classes] and an output of their shape");
+  return setup.operands(1, 0, 0) &&
+         setup.expect(isMatrixRow(setup.input(0)) && sameShape(setup.input(0), setup.output()),
+                      "logits [N,classes] and an output of their shape");
 }
 
 bool expectScalarOfLogits(NodeSetup& setup) {
-  return setup.expect(isMatrixRow(setup.input(0)) && isImageScalar(setup.output()), "logits [N,classes] and an output [N]");
+  return setup.expect(isMatrixRow(setup.input(0)) && isImageScalar(setup.output()),
+                      "logits [N,classes] and an output [N]");
 }
 
 bool prepareEntropy(NodeSetup& setup) { return setup.operands(1, 0, 0) && expectScalarOfLogits(setup); }
 bool prepareArgmax(NodeSetup& setup) { return setup.operands(1, 0, 0, 0, true) && expectScalarOfLogits(setup); }
 
 bool prepareCrossEntropy(NodeSetup& setup) {
-  return setup.operands(2, 0, 0, 0b10) && expectScalarOfLogits(setup) && setup.expect(isImageScalar(setup.input(1)), "labels [N]");
+  return setup.operands(2, 0, 0, 0b10) && expectScalarOfLogits(setup) &&
+         setup.expect(isImageScalar(setup.input(1)), "labels [N]");
 }
 
 bool prepareCrossEntropyGrad(NodeSetup& setup) {
@@ -35,7 +38,8 @@ bool labelsInRange(const NodeRun& run, const int32_t* labels, int32_t classes) {
   for (int32_t i = 0; i < run.images; i++) {
     if (labels[i] >= 0 && labels[i] < classes) continue;
     if (Message* message = run.status.fail()) {
-      message->clear() << "[" << run.node.kernel->name << "] Expected labels from 0 to " << classes - 1 << " but received " << labels[i];
+      message->clear() << "[" << run.node.kernel->name << "] Expected labels from 0 to " << classes - 1
+                       << " but received " << labels[i];
     }
     return false;
   }

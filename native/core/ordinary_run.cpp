@@ -8,7 +8,8 @@ void OrdinaryRun::run(bool stale) {
   pool.run([](void* self, int32_t worker) { static_cast<OrdinaryRun*>(self)->work(worker); }, this);
 }
 
-// Whether a repetition changes parameters that something was cached from: a carried output may be bound to its input's buffer.
+// Whether a repetition changes parameters that something was cached from: a carried output may be bound to its input's
+// buffer.
 bool OrdinaryRun::overwritesCached() const {
   for (size_t i = 0; i < plan.written.size(); i++) {
     for (size_t k = 0; plan.written[i] && k < plan.cachedFrom.size(); k++) {
@@ -67,7 +68,8 @@ void OrdinaryRun::runTile(WorkerMemory& memory, const Phase& phase, int32_t firs
 
 void OrdinaryRun::carry(WorkerMemory& memory, int32_t images) {
   for (const Carry& carry : plan.carries) {
-    copyBytes(memory.values[carry.input], memory.values[carry.output], size_t(images) * plan.values[size_t(carry.input)].bytes());
+    copyBytes(memory.values[carry.input], memory.values[carry.output],
+              size_t(images) * plan.values[size_t(carry.input)].bytes());
   }
 }
 

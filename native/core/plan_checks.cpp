@@ -1,4 +1,5 @@
-// What nodes, phases, carries and segments may do with values: the rules that keep workers out of each other's memory and layouts apart.
+// What nodes, phases, carries and segments may do with values: the rules that keep workers out of each other's memory
+// and layouts apart.
 #include "kernel.h"
 #include "plan_decoder.h"
 
@@ -10,7 +11,9 @@ class Checker {
   Checker(Plan& plan, Message& message) : plan_(plan), message_(message) {}
 
   bool check(Heap& heap) {
-    if (!writtenIn_.allocate(heap, plan_.values.size(), message_) || !segmentOf_.allocate(heap, plan_.phases.size(), message_)) return false;
+    if (!writtenIn_.allocate(heap, plan_.values.size(), message_) ||
+        !segmentOf_.allocate(heap, plan_.phases.size(), message_))
+      return false;
     for (size_t i = 0; i < plan_.nodes.size(); i++) {
       Node& node = plan_.nodes[i];
       NodeSetup setup(plan_, node, int32_t(i), message_);
@@ -32,7 +35,8 @@ class Checker {
   const Value& value(int32_t i) const { return plan_.values[size_t(i)]; }
 
   bool nodeFails(int32_t node, int32_t valueIndex, const char* expected, const char* received) {
-    message_.clear() << "[" << plan_.nodes[size_t(node)].kernel->name << "] node " << node << ": Expected " << expected << " but received ";
+    message_.clear() << "[" << plan_.nodes[size_t(node)].kernel->name << "] node " << node << ": Expected " << expected
+                     << " but received ";
     if (valueIndex >= 0) {
       message_ << "value " << valueIndex << " ";
       describe(message_, value(valueIndex));
@@ -58,7 +62,8 @@ class Checker {
     for (size_t i = 0; i < plan_.phases.size(); i++) {
       bool parameters = plan_.phases[i].kind == PhaseKind::Parameters;
       if (parameters == (segmentOf_[i] != 0) || plan_.phases[i].kind == PhaseKind::Whole) {
-        return fails("phase", int32_t(i), "every tiled phase of an adaptive plan to belong to a segment, and no whole phases");
+        return fails("phase", int32_t(i),
+                     "every tiled phase of an adaptive plan to belong to a segment, and no whole phases");
       }
     }
     return true;
@@ -72,7 +77,8 @@ class Checker {
         const Node& node = plan_.nodes[size_t(i)];
         if (node.kernel->reduces()) {
           if (phase.kind != PhaseKind::Tiled || &range != &ranges[1] || segmentOf_[size_t(index)] != 0) {
-            return nodeFails(i, -1, "reductions in the body of a tiled phase only, and none in a segment", "one elsewhere");
+            return nodeFails(i, -1, "reductions in the body of a tiled phase only, and none in a segment",
+                             "one elsewhere");
           }
           phase.reduces = true;
         }
@@ -85,9 +91,9 @@ class Checker {
     return phase.kind != PhaseKind::Tiled || sharedRowsAreApart(phase);
   }
 
-  // Workers run a tiled phase at different tiles, so what it writes into the shared arena must not lie where it also reads or writes
-  // something else, even if one is dead before the other lives; only a value in the very place of another keeps to the tile's rows.
-  // Reductions are written after all tiles.
+  // Workers run a tiled phase at different tiles, so what it writes into the shared arena must not lie where it also
+  // reads or writes something else, even if one is dead before the other lives; only a value in the very place of
+  // another keeps to the tile's rows. Reductions are written after all tiles.
   bool sharedRowsAreApart(const Phase& phase) {
     for (int32_t i = phase.loads.first; i < phase.stores.end(); i++) {
       int32_t index = plan_.nodes[size_t(i)].outputs[0];
@@ -101,7 +107,8 @@ class Checker {
           const Value& other = value(otherIndex);
           bool samePlace = other.perImage && other.offset == written.offset && other.elements == written.elements;
           if (other.storage != Storage::Shared || samePlace || !overlap(written, other)) continue;
-          return nodeFails(i, index, "a shared output apart from all other shared values of its tiled phase", "which lies over another");
+          return nodeFails(i, index, "a shared output apart from all other shared values of its tiled phase",
+                           "which lies over another");
         }
       }
     }
@@ -135,7 +142,8 @@ class Checker {
       case Storage::External:
         return true;
       case Storage::Arena:
-        return written == phaseIndex || nodeFails(node, index, "an input that an earlier node of the phase wrote", "which none did");
+        return written == phaseIndex ||
+               nodeFails(node, index, "an input that an earlier node of the phase wrote", "which none did");
       case Storage::Shared:
         // Whole values that a tiled phase writes are sums over all images, and exist only after the phase.
         if (!v.perImage && written == phaseIndex && plan_.phases[size_t(phaseIndex)].kind == PhaseKind::Tiled) {
@@ -153,25 +161,31 @@ class Checker {
     const Value& v = value(index);
     const Kernel& kernel = *plan_.nodes[size_t(node)].kernel;
     if (!operand(phaseIndex, node, index, sameText(kernel.name, "store"))) return false;
-    if (v.storage == Storage::Queue) return nodeFails(node, index, "outputs outside the queues, which only moves fill", "which is in one");
+    if (v.storage == Storage::Queue)
+      return nodeFails(node, index, "outputs outside the queues, which only moves fill", "which is in one");
     if (plan_.phases[size_t(phaseIndex)].kind == PhaseKind::Parameters && v.storage == Storage::External) {
-      return nodeFails(node, index, "outputs of parameter phases, which do not run every time, in the shared arena", "which is external");
+      return nodeFails(node, index, "outputs of parameter phases, which do not run every time, in the shared arena",
+                       "which is external");
     }
     bool tiled = plan_.phases[size_t(phaseIndex)].kind == PhaseKind::Tiled;
     if (tiled && v.perImage == kernel.reduces()) {
-      return nodeFails(node, index, "a whole output of a reduction, and per-image outputs of other nodes, in a tiled phase", "which is not");
+      return nodeFails(node, index,
+                       "a whole output of a reduction, and per-image outputs of other nodes, in a tiled phase",
+                       "which is not");
     }
     writtenIn_[size_t(index)] = phaseIndex + 1;
     return true;
   }
 
-  // One tiled phase without reductions needs no barriers, so that its repetitions can follow each other inside the tile.
+  // One tiled phase without reductions needs no barriers, so that its repetitions can follow each other inside the
+  // tile.
   bool repetition() {
     const Phase& last = plan_.phases[plan_.phases.size() - 1];
     bool alone = plan_.phases.size() == size_t(plan_.parameterPhases) + 1;
     plan_.repeatsInside = alone && last.kind == PhaseKind::Tiled && !last.reduces && !plan_.adaptive();
     return plan_.repeatsInside || plan_.carries.size() == 0 ||
-           fails("carry", 0, "a plan of one tiled phase without reductions; elsewhere, bind input and output to one buffer");
+           fails("carry", 0,
+                 "a plan of one tiled phase without reductions; elsewhere, bind input and output to one buffer");
   }
 
   bool carry(const Carry& carry) {
@@ -194,43 +208,54 @@ class Checker {
     return uint64_t(v.offset) + images * v.elements;
   }
   // Of two values in the same storage.
-  bool overlap(const Value& a, const Value& b) const { return uint64_t(a.offset) < end(b) && uint64_t(b.offset) < end(a); }
+  bool overlap(const Value& a, const Value& b) const {
+    return uint64_t(a.offset) < end(b) && uint64_t(b.offset) < end(a);
+  }
 
   bool segment(int32_t index) {
     const Segment& segment = plan_.segments[size_t(index)];
     const Value &entropy = value(segment.entropy), &probabilities = value(segment.probabilities);
-    auto inPhase = [&](int32_t i) { return value(i).storage == Storage::Arena && writtenIn_[size_t(i)] - 1 == segment.phase; };
+    auto inPhase = [&](int32_t i) {
+      return value(i).storage == Storage::Arena && writtenIn_[size_t(i)] - 1 == segment.phase;
+    };
     if (!inPhase(segment.entropy) || !isImageScalar(entropy) || entropy.dtype != DType::F32) {
       return fails("segment", index, "an entropy [N] in the arena that the segment's phase writes");
     }
     if (!inPhase(segment.probabilities) || !isMatrixRow(probabilities) || probabilities.dtype != DType::F32 ||
         !sameShape(probabilities, value(plan_.segments[0].probabilities))) {
-      return fails("segment", index, "probabilities [N,classes] in the arena that the segment's phase writes, of as many classes as the first segment's");
+      return fails("segment", index,
+                   "probabilities [N,classes] in the arena that the segment's phase writes, of as many classes as the "
+                   "first segment's");
     }
     for (int32_t i = 0; i < segment.moveCount; i++) {
       const Move& move = segment.moves[i];
       const Value &source = value(move.source), &destination = value(move.destination);
       bool ownQueue = source.storage == Storage::Queue && source.index == index;
-      if (!(ownQueue || inPhase(move.source)) || destination.storage != Storage::Queue || destination.index != index + 1 ||
-          !sameShape(source, destination) || source.dtype != destination.dtype) {
-        return fails("segment", index, "moves from values that its phase writes or its queue holds to values of the same shape and type in the next queue");
+      if (!(ownQueue || inPhase(move.source)) || destination.storage != Storage::Queue ||
+          destination.index != index + 1 || !sameShape(source, destination) || source.dtype != destination.dtype) {
+        return fails("segment", index,
+                     "moves from values that its phase writes or its queue holds to values of the same shape and type "
+                     "in the next queue");
       }
-      if (++writtenIn_[size_t(move.destination)] != 1) return fails("segment", index, "one move into each value of the next queue");
+      if (++writtenIn_[size_t(move.destination)] != 1)
+        return fails("segment", index, "one move into each value of the next queue");
     }
     return true;
   }
 
   bool queuesAreFilled() {
     for (size_t i = 0; i < plan_.values.size(); i++) {
-      if (plan_.values[i].storage == Storage::Queue && writtenIn_[i] == 0) return fails("value", int32_t(i), "a move that fills this queue value");
+      if (plan_.values[i].storage == Storage::Queue && writtenIn_[i] == 0)
+        return fails("value", int32_t(i), "a move that fills this queue value");
     }
     return true;
   }
 
   Plan& plan_;
   Message& message_;
-  Array<int32_t> writtenIn_;   // 1 + the phase that last wrote each value, 0 if none has; for queue values, the moves into it
-  Array<int32_t> segmentOf_;   // 1 + the segment of each phase, 0 if none
+  Array<int32_t>
+      writtenIn_;  // 1 + the phase that last wrote each value, 0 if none has; for queue values, the moves into it
+  Array<int32_t> segmentOf_;  // 1 + the segment of each phase, 0 if none
 };
 
 }  // namespace

@@ -7,7 +7,8 @@ namespace {
 
 constexpr int32_t magic = 0x31494452;  // "RDI1"
 constexpr int32_t formatVersion = 1;
-constexpr int32_t headerWords = 16, valueWords = 10, nodeWords = 4, phaseWords = 7, carryWords = 2, segmentWords = 5, moveWords = 2;
+constexpr int32_t headerWords = 16, valueWords = 10, nodeWords = 4, phaseWords = 7, carryWords = 2, segmentWords = 5,
+                  moveWords = 2;
 // Bounds under which products of a few of these numbers stay far inside 64 bits, and sizes of one value inside 32.
 constexpr int32_t maxTile = 1 << 16, maxBatchLimit = 1 << 24;
 constexpr uint64_t maxElements = 1 << 28;
@@ -16,9 +17,7 @@ class Decoder {
  public:
   Decoder(Heap& heap, Plan& plan, Message& message) : heap_(heap), plan_(plan), message_(message), words_(plan.words) {}
 
-  bool decode() {
-    return header() && values() && nodes() && phases() && carries() && segments() && strings();
-  }
+  bool decode() { return header() && values() && nodes() && phases() && carries() && segments() && strings(); }
 
  private:
   size_t remaining() const { return words_.size() - at_; }
@@ -26,7 +25,8 @@ class Decoder {
   // The message of a bad word; the word is the one last taken.
   bool bad(const char* what, const char* expected) { return badAt(at_ - 1, what, expected); }
   bool badAt(size_t word, const char* what, const char* expected) {
-    message_.clear() << "word " << uint64_t(word) << ": Expected " << expected << " for " << what << " but received " << words_[word];
+    message_.clear() << "word " << uint64_t(word) << ": Expected " << expected << " for " << what << " but received "
+                     << words_[word];
     return false;
   }
   bool ends(const char* what) {
@@ -52,15 +52,21 @@ class Decoder {
   bool header() {
     if (words_.size() < size_t(headerWords)) return ends("a header of 16 words");
     int32_t word;
-    if (!take(word, magic, magic, "the magic number") || !take(word, formatVersion, formatVersion, "the format version") ||
-        !take(word, int64_t(words_.size()), int64_t(words_.size()), "the number of words") || !take(plan_.tile, 1, maxTile, "the tile") ||
-        !take(plan_.maxBatch, 1, maxBatchLimit, "maxBatch") || !take(plan_.externalCount, 0, 1 << 16, "the number of external buffers") ||
-        !count(valueCount_, valueWords, "the number of values") || !count(nodeCount_, nodeWords, "the number of nodes") ||
-        !count(phaseCount_, phaseWords, "the number of phases") || !count(carryCount_, carryWords, "the number of carries") ||
+    if (!take(word, magic, magic, "the magic number") ||
+        !take(word, formatVersion, formatVersion, "the format version") ||
+        !take(word, int64_t(words_.size()), int64_t(words_.size()), "the number of words") ||
+        !take(plan_.tile, 1, maxTile, "the tile") || !take(plan_.maxBatch, 1, maxBatchLimit, "maxBatch") ||
+        !take(plan_.externalCount, 0, 1 << 16, "the number of external buffers") ||
+        !count(valueCount_, valueWords, "the number of values") ||
+        !count(nodeCount_, nodeWords, "the number of nodes") ||
+        !count(phaseCount_, phaseWords, "the number of phases") ||
+        !count(carryCount_, carryWords, "the number of carries") ||
         !take(plan_.arenaFloats, 0, INT32_MAX, "the floats of the arena") ||
         !take(plan_.sharedFloats, 0, INT32_MAX, "the floats of the shared arena") ||
-        !count(segmentCount_, segmentWords, "the number of segments") || !take(plan_.queueFloats, 0, INT32_MAX, "the floats of the queues") ||
-        !take(stringBytes_, 0, int64_t(words_.size()) * 4, "the bytes of the string table") || !take(word, 0, 0, "word 15 of the header")) {
+        !count(segmentCount_, segmentWords, "the number of segments") ||
+        !take(plan_.queueFloats, 0, INT32_MAX, "the floats of the queues") ||
+        !take(stringBytes_, 0, int64_t(words_.size()) * 4, "the bytes of the string table") ||
+        !take(word, 0, 0, "word 15 of the header")) {
       return false;
     }
     if (stringBytes_ % 4 != 0) return badAt(14, "the bytes of the string table", "a multiple of 4");
@@ -82,12 +88,16 @@ class Decoder {
     if (!take(storage, 0, 3, "a value's storage")) return false;
     v.storage = Storage(storage);
     int32_t lowest = v.storage == Storage::Queue ? 1 : 0;
-    int32_t highest = v.storage == Storage::External ? plan_.externalCount - 1 : v.storage == Storage::Queue ? segmentCount_ - 1 : 0;
-    if (!take(v.index, lowest, highest, "a value's index") || !take(v.offset, 0, INT32_MAX, "a value's offset")) return false;
+    int32_t highest = v.storage == Storage::External ? plan_.externalCount - 1
+                      : v.storage == Storage::Queue  ? segmentCount_ - 1
+                                                     : 0;
+    if (!take(v.index, lowest, highest, "a value's index") || !take(v.offset, 0, INT32_MAX, "a value's offset"))
+      return false;
     if (v.offset % 16 != 0) return bad("a value's offset", "a multiple of 16 floats");
     if (v.storage == Storage::External && v.offset != 0) return bad("an external value's offset", "0");
     size_t offsetWord = at_ - 1;
-    if (!take(dtype, 0, 1, "a value's dtype") || !take(perImage, 0, 1, "a value's perImage") || !take(v.rank, 0, 4, "a value's rank")) {
+    if (!take(dtype, 0, 1, "a value's dtype") || !take(perImage, 0, 1, "a value's perImage") ||
+        !take(v.rank, 0, 4, "a value's rank")) {
       return false;
     }
     v.dtype = DType(dtype);
@@ -107,10 +117,10 @@ class Decoder {
 
   // Whether the value lies inside its storage.
   bool inside(const Value& v, size_t offsetWord) {
-    uint64_t images = !v.perImage                        ? 1
-                      : v.storage == Storage::Arena      ? uint64_t(plan_.tile)
-                      : v.storage == Storage::Queue      ? 2 * uint64_t(plan_.tile)
-                                                         : uint64_t(plan_.maxBatch);
+    uint64_t images = !v.perImage                   ? 1
+                      : v.storage == Storage::Arena ? uint64_t(plan_.tile)
+                      : v.storage == Storage::Queue ? 2 * uint64_t(plan_.tile)
+                                                    : uint64_t(plan_.maxBatch);
     uint64_t limit = v.storage == Storage::Arena    ? uint64_t(plan_.arenaFloats)
                      : v.storage == Storage::Shared ? uint64_t(plan_.sharedFloats)
                      : v.storage == Storage::Queue  ? uint64_t(plan_.queueFloats)
@@ -132,11 +142,13 @@ class Decoder {
 
   bool node(Node& node) {
     int32_t name;
-    if (!take(name, 0, stringBytes_ - 1, "a kernel's name") || !kernel(node, name) || !take(node.inputCount, 0, 64, "a node's inputs") ||
-        !take(node.outputCount, 0, 64, "a node's outputs") || !take(node.attributeCount, 0, 64, "a node's attributes")) {
+    if (!take(name, 0, stringBytes_ - 1, "a kernel's name") || !kernel(node, name) ||
+        !take(node.inputCount, 0, 64, "a node's inputs") || !take(node.outputCount, 0, 64, "a node's outputs") ||
+        !take(node.attributeCount, 0, 64, "a node's attributes")) {
       return false;
     }
-    return valueList(node.inputs, node.inputCount, -1, "a node's input") && valueList(node.outputs, node.outputCount, 0, "a node's output") &&
+    return valueList(node.inputs, node.inputCount, -1, "a node's input") &&
+           valueList(node.outputs, node.outputCount, 0, "a node's output") &&
            wordList(node.attributes, node.attributeCount, "a node's attributes");
   }
 
@@ -147,7 +159,8 @@ class Decoder {
     if (end == stringBytes_) return bad("a kernel's name", "a string that ends within the string table");
     node.kernel = findKernel(table + name);
     if (node.kernel) return true;
-    message_.clear() << "word " << uint64_t(at_ - 1) << ": Expected the name of a kernel but received \"" << table + name << "\"";
+    message_.clear() << "word " << uint64_t(at_ - 1) << ": Expected the name of a kernel but received \""
+                     << table + name << "\"";
     return false;
   }
 
@@ -175,8 +188,8 @@ class Decoder {
       return true;
     }
     if (range.first != next) {
-      message_.clear() << "word " << uint64_t(at_ - 2) << ": Expected node " << next << ", the first that no phase has, for " << what
-                       << " but received " << range.first;
+      message_.clear() << "word " << uint64_t(at_ - 2) << ": Expected node " << next
+                       << ", the first that no phase has, for " << what << " but received " << range.first;
       return false;
     }
     if (range.count > nodeCount_ - range.first) return bad(what, "nodes that exist");
@@ -192,7 +205,8 @@ class Decoder {
       if (!take(kind, 0, 2, "a phase's kind")) return false;
       phase.kind = PhaseKind(kind);
       if (phase.kind == PhaseKind::Parameters) {
-        if (&phase != &plan_.phases[size_t(plan_.parameterPhases)]) return bad("a phase's kind", "parameter phases before all others");
+        if (&phase != &plan_.phases[size_t(plan_.parameterPhases)])
+          return bad("a phase's kind", "parameter phases before all others");
         plan_.parameterPhases++;
       }
       if (!range(phase.loads, next, "a phase's loads") || !range(phase.body, next, "a phase's body") ||
@@ -204,14 +218,17 @@ class Decoder {
       }
     }
     if (next != nodeCount_) return badAt(7, "the number of nodes", "as many nodes as the phases have");
-    if (plan_.parameterPhases == phaseCount_) return badAt(8, "the number of phases", "one that is not a parameter phase");
+    if (plan_.parameterPhases == phaseCount_)
+      return badAt(8, "the number of phases", "one that is not a parameter phase");
     return true;
   }
 
   bool carries() {
     if (!plan_.carries.allocate(heap_, size_t(carryCount_), message_)) return false;
     for (Carry& carry : plan_.carries) {
-      if (!take(carry.input, 0, valueCount_ - 1, "a carry's input") || !take(carry.output, 0, valueCount_ - 1, "a carry's output")) return false;
+      if (!take(carry.input, 0, valueCount_ - 1, "a carry's input") ||
+          !take(carry.output, 0, valueCount_ - 1, "a carry's output"))
+        return false;
     }
     return true;
   }
@@ -220,7 +237,8 @@ class Decoder {
     if (!plan_.segments.allocate(heap_, size_t(segmentCount_), message_)) return false;
     for (Segment& segment : plan_.segments) {
       const int32_t* moves;
-      if (!take(segment.phase, 0, phaseCount_ - 1, "a segment's phase") || !take(segment.entropy, 0, valueCount_ - 1, "a segment's entropy") ||
+      if (!take(segment.phase, 0, phaseCount_ - 1, "a segment's phase") ||
+          !take(segment.entropy, 0, valueCount_ - 1, "a segment's entropy") ||
           !take(segment.probabilities, 0, valueCount_ - 1, "a segment's probabilities") ||
           !take(segment.exit, INT32_MIN, INT32_MAX, "a segment's exit") ||
           !take(segment.moveCount, 0, int64_t(words_.size() / moveWords), "a segment's moves") ||
@@ -234,7 +252,8 @@ class Decoder {
 
   bool strings() {
     if (at_ == strings_) return true;
-    message_.clear() << "word 14: Expected a string table of " << uint64_t(remaining() * 4) << " bytes but received " << stringBytes_;
+    message_.clear() << "word 14: Expected a string table of " << uint64_t(remaining() * 4) << " bytes but received "
+                     << stringBytes_;
     return false;
   }
 

@@ -21,7 +21,8 @@ bool reserveFloats(Heap& heap, Array<float>& floats, uint64_t count, Message& me
 }
 
 bool alike(const Node& a, const Node& b) {
-  return a.kernel == b.kernel && a.inputs[1] == b.inputs[1] && a.packedFloats == b.packedFloats && sameBytes(a.state, b.state, sizeof(a.state));
+  return a.kernel == b.kernel && a.inputs[1] == b.inputs[1] && a.packedFloats == b.packedFloats &&
+         sameBytes(a.state, b.state, sizeof(a.state));
 }
 
 // Finds which weights are packed, and when. Nodes that want the same weights in the same form share them.
@@ -54,7 +55,9 @@ class PackPlanner {
     if (node.packedFloats == 0) return;
     int32_t before = madeWhileRunning(node.inputs[1]) ? phase : Pack::withParameters;
     size_t pack = 0;
-    while (pack < plan_.packCount && !(plan_.packs[pack].phase == before && alike(plan_.nodes[size_t(plan_.packs[pack].node)], node))) pack++;
+    while (pack < plan_.packCount &&
+           !(plan_.packs[pack].phase == before && alike(plan_.nodes[size_t(plan_.packs[pack].node)], node)))
+      pack++;
     if (pack == plan_.packCount) {
       plan_.packs[plan_.packCount++] = {index, before, size_t(floats_)};
       floats_ += line(node.packedFloats);
@@ -63,7 +66,8 @@ class PackPlanner {
   }
 
   bool madeWhileRunning(int32_t weight) const {
-    return plan_.values[size_t(weight)].storage == Storage::Shared && writtenIn_[size_t(weight)] >= plan_.parameterPhases;
+    return plan_.values[size_t(weight)].storage == Storage::Shared &&
+           writtenIn_[size_t(weight)] >= plan_.parameterPhases;
   }
 
   Heap& heap_;
@@ -76,7 +80,8 @@ class PackPlanner {
 
 // Lists the external buffers that what is cached was computed from, and those that a run writes whole values to.
 bool listBuffers(Heap& heap, Plan& plan, Message& message) {
-  if (!plan.cachedFrom.allocate(heap, size_t(plan.externalCount), message) || !plan.written.allocate(heap, size_t(plan.externalCount), message)) {
+  if (!plan.cachedFrom.allocate(heap, size_t(plan.externalCount), message) ||
+      !plan.written.allocate(heap, size_t(plan.externalCount), message)) {
     return false;
   }
   auto mark = [&](Array<bool>& list, int32_t index) {
@@ -89,7 +94,8 @@ bool listBuffers(Heap& heap, Plan& plan, Message& message) {
       const Node& node = plan.nodes[size_t(i)];
       bool parameters = phase.kind == PhaseKind::Parameters;
       for (int32_t k = 0; k < node.inputCount; k++) {
-        if (node.inputs[k] >= 0 && (parameters || (k == 1 && node.packedFloats > 0))) mark(plan.cachedFrom, node.inputs[k]);
+        if (node.inputs[k] >= 0 && (parameters || (k == 1 && node.packedFloats > 0)))
+          mark(plan.cachedFrom, node.inputs[k]);
       }
       if (!parameters) mark(plan.written, node.outputs[0]);
     }
@@ -138,7 +144,8 @@ bool allocateWorkers(Heap& heap, int32_t workers, Plan& plan, Message& message) 
 
 bool allocatePlan(Heap& heap, int32_t workers, Plan& plan, Message& message) {
   return PackPlanner(heap, plan, message).plan() && listBuffers(heap, plan, message) &&
-         reserveFloats(heap, plan.shared, uint64_t(plan.sharedFloats), message) && allocateWorkers(heap, workers, plan, message);
+         reserveFloats(heap, plan.shared, uint64_t(plan.sharedFloats), message) &&
+         allocateWorkers(heap, workers, plan, message);
 }
 
 }  // namespace rdi

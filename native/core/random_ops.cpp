@@ -1,4 +1,5 @@
-// Adapters of the random kernels: an image's numbers depend on the seed, its id, the stream and the element, and on nothing else.
+// Adapters of the random kernels: an image's numbers depend on the seed, its id, the stream and the element, and on
+// nothing else.
 #include "kernel.h"
 #include "kernels/random.h"
 
@@ -15,7 +16,8 @@ ImageShape shapeOf(const Value& value) {
 Seed seedOf(const int32_t* words) { return {uint32_t(words[0]), uint32_t(words[1])}; }
 
 bool expectSeedAndIds(NodeSetup& setup, const Value& seed, const Value& ids) {
-  return setup.expect(!seed.perImage && seed.rank == 1 && seed.dims[0] == 2 && isImageScalar(ids), "a seed [2] and ids [N]");
+  return setup.expect(!seed.perImage && seed.rank == 1 && seed.dims[0] == 2 && isImageScalar(ids),
+                      "a seed [2] and ids [N]");
 }
 
 bool prepareUniform(NodeSetup& setup) {
@@ -26,14 +28,15 @@ bool prepareUniform(NodeSetup& setup) {
 void runUniform(const NodeRun& run) {
   ImageShape shape = shapeOf(run.outputValue());
   for (int32_t i = 0; i < run.images; i++) {
-    randomUniform(shape, seedOf(run.inI32(0)), uint32_t(run.inI32(1)[i]), uint32_t(run.attribute(2)), run.floatAttribute(0),
-                  run.floatAttribute(1), run.out() + size_t(i) * run.outputValue().elements);
+    randomUniform(shape, seedOf(run.inI32(0)), uint32_t(run.inI32(1)[i]), uint32_t(run.attribute(2)),
+                  run.floatAttribute(0), run.floatAttribute(1), run.out() + size_t(i) * run.outputValue().elements);
   }
 }
 
 bool prepareDropout(NodeSetup& setup) {
   return setup.operands(3, 0, 2, 0b110) && expectSeedAndIds(setup, setup.input(1), setup.input(2)) &&
-         setup.expect(setup.output().perImage && sameShape(setup.input(0), setup.output()), "x [N,...] and an output of its shape") &&
+         setup.expect(setup.output().perImage && sameShape(setup.input(0), setup.output()),
+                      "x [N,...] and an output of its shape") &&
          setup.expect(setup.floatAttribute(0) >= 0 && setup.floatAttribute(0) < 1, "a rate of at least 0 and under 1");
 }
 
@@ -41,8 +44,8 @@ void runDropout(const NodeRun& run) {
   ImageShape shape = shapeOf(run.outputValue());
   for (int32_t i = 0; i < run.images; i++) {
     size_t at = size_t(i) * run.outputValue().elements;
-    dropout(shape, seedOf(run.inI32(1)), uint32_t(run.inI32(2)[i]), uint32_t(run.attribute(1)), run.floatAttribute(0), run.in(0) + at,
-            run.out() + at);
+    dropout(shape, seedOf(run.inI32(1)), uint32_t(run.inI32(2)[i]), uint32_t(run.attribute(1)), run.floatAttribute(0),
+            run.in(0) + at, run.out() + at);
   }
 }
 

@@ -20,8 +20,8 @@ struct rdi_plan;
 
 enum rdi_status : int32_t {
   RDI_OK = 0,
-  RDI_BAD_PLAN = -1,       // the plan's words are not a valid plan
-  RDI_BAD_ARGUMENT = -2,   // batch, repeat, buffers … out of range
+  RDI_BAD_PLAN = -1,      // the plan's words are not a valid plan
+  RDI_BAD_ARGUMENT = -2,  // batch, repeat, buffers … out of range
   RDI_OUT_OF_MEMORY = -3,
 };
 
@@ -31,10 +31,12 @@ RDI_EXPORT(rdi_engine_create) rdi_engine* rdi_engine_create(int32_t workers);
 RDI_EXPORT(rdi_engine_destroy) void rdi_engine_destroy(rdi_engine* engine);
 // WASM with threads: entered by each worker 1 … workers − 1 on a thread of its own; returns after rdi_engine_destroy.
 RDI_EXPORT(rdi_worker_main) void rdi_worker_main(rdi_engine* engine, int32_t worker);
-// WASM with threads: the end of that worker's stack, which its thread sets its __stack_pointer to before it enters rdi_worker_main.
+// WASM with threads: the end of that worker's stack, which its thread sets its __stack_pointer to before it enters
+// rdi_worker_main.
 RDI_EXPORT(rdi_worker_stack) void* rdi_worker_stack(rdi_engine* engine, int32_t worker);
 
-// 64-byte aligned memory for external buffers. Null: out of memory (rdi_last_error says how much was asked and is in use).
+// 64-byte aligned memory for external buffers. Null: out of memory (rdi_last_error says how much was asked and is in
+// use).
 RDI_EXPORT(rdi_alloc) void* rdi_alloc(rdi_engine* engine, size_t bytes);
 RDI_EXPORT(rdi_free) void rdi_free(rdi_engine* engine, void* memory);
 // Bytes now held by buffers and plans: what a leak test counts.
@@ -49,10 +51,11 @@ RDI_EXPORT(rdi_plan_bytes) size_t rdi_plan_bytes(const rdi_plan* plan);
 RDI_EXPORT(rdi_plan_run)
 int32_t rdi_plan_run(rdi_plan* plan, int32_t batch, int32_t repeat, void* const* buffers, int32_t version);
 
-// `thresholds`: one float a segment but the last. `probabilities` [batch, classes], `entropy` [batch] and `exits` [batch] receive the results.
+// `thresholds`: one float a segment but the last. `probabilities` [batch, classes], `entropy` [batch] and `exits`
+// [batch] receive the results.
 RDI_EXPORT(rdi_adaptive_run)
-int32_t rdi_adaptive_run(rdi_plan* plan, int32_t batch, const float* thresholds, void* const* buffers, float* probabilities,
-                         float* entropy, int32_t* exits, int32_t version);
+int32_t rdi_adaptive_run(rdi_plan* plan, int32_t batch, const float* thresholds, void* const* buffers,
+                         float* probabilities, float* entropy, int32_t* exits, int32_t version);
 
 // The message of the last failure, zero-terminated; "" if none.
 RDI_EXPORT(rdi_last_error) const char* rdi_last_error(const rdi_engine* engine);

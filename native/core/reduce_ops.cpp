@@ -8,19 +8,22 @@ namespace {
 using namespace kernels;
 
 bool prepareSumPerImage(NodeSetup& setup) {
-  return setup.operands(1, 0, 0) && setup.expect(setup.input(0).perImage && isImageScalar(setup.output()), "x [N,...] and an output [N]");
+  return setup.operands(1, 0, 0) &&
+         setup.expect(setup.input(0).perImage && isImageScalar(setup.output()), "x [N,...] and an output [N]");
 }
 
 void runSumPerImage(const NodeRun& run) { sumRows(run.in(0), run.out(), run.images, run.value(0).elements); }
 
 bool prepareSumAll(NodeSetup& setup) {
-  return setup.operands(1, 0, 0) && setup.expect(!setup.input(0).perImage && isWholeScalar(setup.output()), "a whole input and a scalar output");
+  return setup.operands(1, 0, 0) &&
+         setup.expect(!setup.input(0).perImage && isWholeScalar(setup.output()), "a whole input and a scalar output");
 }
 
 void runSumAll(const NodeRun& run) { sumRows(run.in(0), run.out(), 1, run.value(0).elements); }
 
 bool prepareReduceBatch(NodeSetup& setup) {
-  if (!setup.operands(1, 0, 1) || !setup.expect(isImageScalar(setup.input(0)) && isWholeScalar(setup.output()), "x [N] and a scalar output")) {
+  if (!setup.operands(1, 0, 1) ||
+      !setup.expect(isImageScalar(setup.input(0)) && isWholeScalar(setup.output()), "x [N] and a scalar output")) {
     return false;
   }
   setup.node.accumulatorFloats = 1;
@@ -51,7 +54,8 @@ bool prepareChannelSum(NodeSetup& setup) {
 
 void accumulateChannels(const NodeRun& run, float* accumulator) {
   int32_t channels = run.value(0).dims[0];
-  channelSumAccumulate(run.in(0), accumulator, size_t(run.images) * (run.value(0).elements / size_t(channels)), channels);
+  channelSumAccumulate(run.in(0), accumulator, size_t(run.images) * (run.value(0).elements / size_t(channels)),
+                       channels);
 }
 
 void finishChannels(const NodeRun& run, const float* const* accumulators, int32_t count) {

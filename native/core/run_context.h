@@ -14,7 +14,8 @@ class RunContext {
   RunContext(Plan& plan, ThreadPool& pool, int32_t batch, void* const* buffers);
 
   WorkerMemory& memory(int32_t worker) { return plan.workers[size_t(worker)]; }
-  // Sets where the values are for the tile that starts at an image (external and shared values) or at a place in the worker's queues.
+  // Sets where the values are for the tile that starts at an image (external and shared values) or at a place in the
+  // worker's queues.
   void bind(WorkerMemory& memory, int32_t firstImage, int32_t firstQueued);
   NodeRun nodeRun(const WorkerMemory& memory, const Node& node, int32_t images);
   void runNodes(WorkerMemory& memory, const NodeRange& range, int32_t images);

@@ -1,5 +1,5 @@
-// Memory of a WebAssembly module: a free list in address order over memory.grow. First fit with coalescing is enough: an engine holds
-// some hundreds of blocks, and allocates none while it computes.
+// Memory of a WebAssembly module: a free list in address order over memory.grow. First fit with coalescing is enough:
+// an engine holds some hundreds of blocks, and allocates none while it computes.
 #ifdef __wasm__
 
 #include "heap.h"

@@ -1,5 +1,5 @@
-// The workers of an engine. The caller's thread is worker 0; the others sleep until there is a job, and take part in it with barriers
-// and a shared task counter.
+// The workers of an engine. The caller's thread is worker 0; the others sleep until there is a job, and take part in it
+// with barriers and a shared task counter.
 #pragma once
 
 #include <stdint.h>
@@ -19,8 +19,8 @@ class ThreadPool {
   ThreadPool& operator=(const ThreadPool&) = delete;
   ~ThreadPool() { stop(); }
 
-  // Hosts start the threads here. In WebAssembly only the outside can start threads: it gives each a stack from here, and has it call
-  // workerMain.
+  // Hosts start the threads here. In WebAssembly only the outside can start threads: it gives each a stack from here,
+  // and has it call workerMain.
   [[nodiscard]] bool start(Heap& heap, int32_t workers, Message& message);
   // Returns when every worker has left workerMain.
   void stop();

@@ -1,5 +1,5 @@
-// Sleeping until a word of shared memory changes: memory.atomic.wait in WebAssembly, std::atomic's wait on hosts, and nothing in the
-// single-threaded WebAssembly module, where nobody can wait for anybody.
+// Sleeping until a word of shared memory changes: memory.atomic.wait in WebAssembly, std::atomic's wait on hosts, and
+// nothing in the single-threaded WebAssembly module, where nobody can wait for anybody.
 #pragma once
 
 #include <stdint.h>
@@ -18,7 +18,8 @@ inline constexpr bool threadsSupported = false;
 
 inline uint32_t loadWord(const uint32_t* word) { return __atomic_load_n(word, __ATOMIC_ACQUIRE); }
 
-// Returns when the word is no longer `value`. Work comes in quick succession, so it first looks for a few microseconds without sleeping.
+// Returns when the word is no longer `value`. Work comes in quick succession, so it first looks for a few microseconds
+// without sleeping.
 inline void waitWhile(uint32_t* word, uint32_t value) {
   constexpr int spins = 2000;
   for (int i = 0; i < spins; i++) {
@@ -27,7 +28,8 @@ inline void waitWhile(uint32_t* word, uint32_t value) {
 #if !defined(__wasm__)
   std::atomic_ref<uint32_t>(*word).wait(value, std::memory_order_acquire);
 #elif defined(__wasm_atomics__)
-  while (loadWord(word) == value) __builtin_wasm_memory_atomic_wait32(reinterpret_cast<int32_t*>(word), int32_t(value), -1);
+  while (loadWord(word) == value)
+    __builtin_wasm_memory_atomic_wait32(reinterpret_cast<int32_t*>(word), int32_t(value), -1);
 #endif
 }
 

@@ -1,6 +1,5 @@
-#include "core/heap.h"
-
 #include "check.h"
+#include "core/heap.h"
 
 int main() {
   rdi::Message message;
@@ -29,7 +28,8 @@ int main() {
   }  // the heap frees block b, which a leak checker would report
 
   message.clear() << "numbers " << INT64_MIN << " " << UINT64_MAX << " " << 0;
-  test::check(strcmp(message.text(), "numbers -9223372036854775808 18446744073709551615 0") == 0, "messages hold every integer");
+  test::check(strcmp(message.text(), "numbers -9223372036854775808 18446744073709551615 0") == 0,
+              "messages hold every integer");
   message.clear();
   for (int i = 0; i < 1000; i++) message << "longer and longer ";
   test::check(strlen(message.text()) < 1024, "messages are cut where their buffer ends");

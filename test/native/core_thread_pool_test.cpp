@@ -1,12 +1,12 @@
-#include "core/thread_pool.h"
-
 #include "check.h"
+#include "core/thread_pool.h"
 
 namespace {
 
 constexpr int32_t rounds = 200;
 
-// Every worker writes its place, all meet, and each checks what the others wrote: a barrier that lets one through early is seen.
+// Every worker writes its place, all meet, and each checks what the others wrote: a barrier that lets one through early
+// is seen.
 struct Meeting {
   rdi::ThreadPool& pool;
   int32_t places[8] = {};
