@@ -33,14 +33,14 @@ bool conv2dSupports(const ConvShape& s, ConvMethod method) {
                                           s.inChannels % VL == 0 && s.outChannels % VL == 0);
 }
 
-ConvMethod conv2dMethod(const ConvShape& s, ConvPass pass) {
+ConvMethod conv2dMethod(const ConvShape& s, ConvPass pass, bool local) {
   if (!conv2dSupports(s, ConvMethod::Winograd4)) return ConvMethod::Direct;
   const int64_t pixels =
       pass == ConvPass::InputGrad ? int64_t(s.inHeight) * s.inWidth : int64_t(s.outHeight) * s.outWidth;
   const int64_t direct = 9 * pixels * s.inChannels * s.outChannels;
   const int64_t winograd2 = winogradCost<Winograd2>(s), winograd4 = winogradCost<Winograd4>(s);
-  if (direct <= winograd2 && direct <= winograd4) return ConvMethod::Direct;
-  return winograd2 < winograd4 ? ConvMethod::Winograd2 : ConvMethod::Winograd4;
+  const ConvMethod winograd = local || winograd2 < winograd4 ? ConvMethod::Winograd2 : ConvMethod::Winograd4;
+  return direct <= (winograd == ConvMethod::Winograd2 ? winograd2 : winograd4) ? ConvMethod::Direct : winograd;
 }
 
 size_t conv2dPackedFloats(const ConvShape& s, ConvMethod method) {

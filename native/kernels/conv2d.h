@@ -33,8 +33,11 @@ enum class ConvPass : int32_t { Forward, InputGrad, WeightGrad };
 // and channel counts that are multiples of the vector length.
 bool conv2dSupports(const ConvShape& shape, ConvMethod method);
 
-// The fastest method for this shape, by a rule that was measured.
-ConvMethod conv2dMethod(const ConvShape& shape, ConvPass pass);
+// The fastest method for this shape, by a rule that was measured. With `local`, only methods that compute each result
+// from its own window alone, so that a window of zeros gives exactly zero and neighbouring equal windows give equal
+// results: that decides signs of vanishing gradients and ties of a following maximum. F(4×4) is not local: its results
+// carry the rounding of their whole tile.
+ConvMethod conv2dMethod(const ConvShape& shape, ConvPass pass, bool local = false);
 
 // Forward: y = epilogue(conv(x, weight)).
 size_t conv2dPackedFloats(const ConvShape& shape, ConvMethod method);

@@ -147,9 +147,48 @@ void testShape(const ConvShape& s, int32_t images) {
   }
 }
 
+// The methods that are local: zeros stay exactly zero, and the four outputs under one window of a 2×2 pooling are equal
+// wherever their own windows are.
+void testLocality(const ConvShape& s, ConvMethod method) {
+  const size_t inFloats = size_t(s.inHeight) * s.inWidth * s.inChannels;
+  const size_t outFloats = size_t(s.outHeight) * s.outWidth * s.outChannels;
+  Buffer x(inFloats, "x"), y(outFloats, "y"), dy(outFloats, "dy"), dx(inFloats, "dx");
+  Buffer weight(size_t(s.outChannels) * s.inChannels * 9, "weight"), packed(conv2dPackedFloats(s, method), "packed");
+  weight.random(1);
+  // Left of column 9 an image is one colour a channel, and dy zero.
+  x.random(2);
+  dy.random(3);
+  for (size_t i = 0; i < inFloats; i++) {
+    if (int32_t(i / s.inChannels % s.inWidth) < 9) x[i] = x[i % s.inChannels];
+  }
+  for (size_t i = 0; i < outFloats; i++) {
+    if (int32_t(i / s.outChannels % s.outWidth) < 9) dy[i] = 0;
+  }
+  conv2dPack(s, method, weight.data(), packed.data());
+  Buffer scratch(conv2dScratchFloats(s, method, 1), "scratch");
+  conv2dForward(s, method, 1, x.data(), packed.data(), Epilogue{}, y.data(), scratch.data());
+  for (size_t i = 0; i < outFloats; i++) {
+    if (int32_t(i / s.outChannels % s.outWidth) >= 7) continue;
+    test::check(y[i] == y[i % s.outChannels], nameOf(s, method, 1, "equal windows"));
+  }
+  Buffer gradScratch(conv2dInputGradScratchFloats(s, method, 1), "scratch");
+  conv2dInputGradPack(s, method, weight.data(), packed.data());
+  conv2dInputGrad(s, method, 1, dy.data(), packed.data(), Epilogue{}, dx.data(), gradScratch.data());
+  for (size_t i = 0; i < inFloats; i++) {
+    test::check((dx[i] == 0) == (int32_t(i / s.inChannels % s.inWidth) < 9), nameOf(s, method, 1, "zeros of dy"));
+  }
+}
+
 }  // namespace
 
 int main() {
+  for (ConvMethod method : {ConvMethod::Direct, ConvMethod::Winograd2}) {
+    testLocality(shapeOf(32, 18, 18, 32, 3, 3, 1, 0), method);
+  }
+  test::check(conv2dMethod(shapeOf(32, 18, 18, 32, 3, 3, 1, 0), ConvPass::Forward, true) == ConvMethod::Winograd2 &&
+                  conv2dMethod(shapeOf(32, 18, 18, 32, 3, 3, 1, 0), ConvPass::Forward) == ConvMethod::Winograd4,
+              "conv2dMethod takes a local method where it is asked to");
+
   // RDI-SmallCNN.
   testShape(shapeOf(1, 28, 28, 32, 3, 3, 1, 0), 2);
   testShape(shapeOf(32, 26, 26, 32, 3, 3, 1, 0), 2);
