@@ -1,0 +1,33 @@
+import { expect, it } from "vitest";
+import { attackForm, pgd, wrm } from "../../src/attacks/index.js";
+import { digits } from "../../src/data/digits.js";
+import { rdiSmallcnn } from "../../src/models/smallcnn.js";
+import { initialParams } from "../../src/nn/exit-model.js";
+import { Network } from "../../src/nn/network.js";
+import { fastBackends } from "../support/backends.js";
+import { firstImages } from "../support/tiny.js";
+
+const COUNT = 21;
+const { images, labels } = firstImages(digits({ split: "test", length: COUNT }), COUNT);
+const missing = fastBackends.filter(({ unavailable }) => unavailable !== undefined).map(({ title }) => title);
+
+it.skipIf(missing.length > 0).each([
+  ["average", pgd({ eps: 0.3, step: 0.1, steps: 3 })],
+  ["max-average", pgd({ eps: 0.3, step: 0.1, steps: 2 })],
+  ["main", wrm({ eps: 1, steps: 3 })],
+])(
+  `%s attacks on RDI-SmallCNN give the same images with 1 and 2 threads, in any batch ${missing.join()}`,
+  async (form, method) => {
+    const results: Float32Array[] = [];
+    for (const { open } of fastBackends) {
+      const backend = await open();
+      const net = new Network(rdiSmallcnn, backend, initialParams(rdiSmallcnn, 1));
+      for (const batchSize of [COUNT, 8, 1])
+        results.push(await attackForm(form, method).perturb(net, images, labels, { batchSize }));
+      net.dispose();
+      backend.dispose();
+    }
+    for (const result of results) expect(result).toEqual(results[0]);
+    expect(results[0]).not.toEqual(images);
+  },
+);
