@@ -92,27 +92,30 @@ class Checker {
   }
 
   // Workers run a tiled phase at different tiles, so what it writes into the shared arena must not lie where it also
-  // reads or writes something else, even if one is dead before the other lives; only a value in the very place of
-  // another keeps to the tile's rows. Reductions are written after all tiles.
+  // reads or writes something else, even if one is dead before the other lives. Reductions are written after all tiles.
   bool sharedRowsAreApart(const Phase& phase) {
     for (int32_t i = phase.loads.first; i < phase.stores.end(); i++) {
-      int32_t index = plan_.nodes[size_t(i)].outputs[0];
-      const Value& written = value(index);
-      if (written.storage != Storage::Shared || !written.perImage) continue;
+      int32_t written = plan_.nodes[size_t(i)].outputs[0];
+      if (value(written).storage != Storage::Shared || !value(written).perImage) continue;
       for (int32_t k = phase.loads.first; k < phase.stores.end(); k++) {
-        const Node& node = plan_.nodes[size_t(k)];
-        for (int32_t operand = -1; operand < node.inputCount; operand++) {
-          int32_t otherIndex = operand < 0 ? node.outputs[0] : node.inputs[operand];
-          if (otherIndex < 0 || (operand < 0 && node.kernel->reduces())) continue;
-          const Value& other = value(otherIndex);
-          bool samePlace = other.perImage && other.offset == written.offset && other.elements == written.elements;
-          if (other.storage != Storage::Shared || samePlace || !overlap(written, other)) continue;
-          return nodeFails(i, index, "a shared output apart from all other shared values of its tiled phase",
+        const Node& other = plan_.nodes[size_t(k)];
+        bool apart = other.kernel->reduces() || rowsAreApart(value(written), value(other.outputs[0]));
+        for (int32_t j = 0; j < other.inputCount; j++) {
+          apart = apart && (other.inputs[j] < 0 || rowsAreApart(value(written), value(other.inputs[j])));
+        }
+        if (!apart) {
+          return nodeFails(i, written, "a shared output apart from all other shared values of its tiled phase",
                            "which lies over another");
         }
       }
     }
     return true;
+  }
+
+  // A value in the very place of another keeps to the rows of its tile's images.
+  bool rowsAreApart(const Value& written, const Value& other) const {
+    bool samePlace = other.perImage && other.offset == written.offset && other.elements == written.elements;
+    return other.storage != Storage::Shared || samePlace || !overlap(written, other);
   }
 
   // What holds for inputs and outputs alike.
