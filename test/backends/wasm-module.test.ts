@@ -135,6 +135,11 @@ describe.each([1, 2, 3])("the engine with %i thread(s)", (threads) => {
       expectClose(loss!, [expectedLoss]);
     });
 
+    it("reduces over fewer images than there are workers", () => {
+      const [, , , loss] = runOnce(abi, trainingPlan(3, 8), 1, buffers());
+      expectClose(loss!, [(0.5 * x[0]! - 0.25 * x[1]! + x[2]!) ** 2]);
+    });
+
     it("gives the same bits in every run", () => {
       expect(runOnce(abi, trainingPlan(3, 8), 8, buffers())).toEqual(runOnce(abi, trainingPlan(3, 8), 8, buffers()));
     });
