@@ -3,7 +3,7 @@
 // Activations are dense NHWC, [image][y][x][channel], the images of a call one after another; weights are PyTorch's
 // OIHW. No borders are stored: the kernels pad by themselves, in scratch. Every buffer is in floats, supplied by the
 // caller, and may have any alignment of a float (64 bytes is fastest). Results must not overlap inputs, but for what
-// epilogue.h allows.
+// epilogue.h allows. Scratch that was sized for a number of images serves any smaller number, and need not be cleared.
 #pragma once
 
 #include <stddef.h>
