@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { average, maxAverage, pgd } from "../../src/attacks/index.js";
+import { maxAverage, pgd } from "../../src/attacks/index.js";
 import type { Backend } from "../../src/backends/backend.js";
 import { subset } from "../../src/data/dataset.js";
 import { runAllExits } from "../../src/inference/all-exits.js";
@@ -159,28 +159,6 @@ for (const under of allBackends) {
       const first = await calibrate(net, dataset, { limit: 9, rule: "paper" });
       const { exits: shares } = await evaluate(net, subset(dataset, [0, 1, 2, 3, 4, 5, 6, 7, 8]), { policy: first });
       expect(shares.map(({ share }) => Math.round(share * 9))).toEqual([3, 3, 3]);
-    });
-
-    it("holds no more memory after a call than before, once its programs are compiled", async () => {
-      const policy: ExitPolicy = { exits: [1, 3], thresholds: [1] };
-      const attack = average(pgd({ eps: 0.1, step: 0.1, steps: 1 }));
-      const calls: [string, () => Promise<unknown>][] = [
-        ["classify", () => classify(net, policy, images)],
-        ["evaluate", () => evaluate(net, dataset, { policy })],
-        ["evaluate under attack", () => evaluate(net, dataset, { policy, attack })],
-        ["calibrate", () => calibrate(net, dataset)],
-      ];
-      for (const [name, call] of calls) {
-        await call();
-        const before = backend.liveBytes();
-        await call();
-        expect(backend.liveBytes(), name).toBe(before);
-      }
-      net.releasePrograms();
-      const bare = new Network(tinyModel, backend, await net.weights());
-      const weights = backend.liveBytes() / 2;
-      bare.dispose();
-      expect(backend.liveBytes()).toBe(weights);
     });
   });
 }

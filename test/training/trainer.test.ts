@@ -247,13 +247,4 @@ describe("training", () => {
       /Cannot make the folder .*choose another/,
     );
   });
-
-  it("gives back what it took", async () => {
-    using net = newNetwork(backend);
-    const brief = { ...config, epochs: 1 };
-    await train(net, dataset, brief, { out: newFolder() });
-    const before = backend.liveBytes();
-    await train(net, dataset, brief, { out: newFolder() });
-    expect(backend.liveBytes()).toBe(before);
-  });
 });
