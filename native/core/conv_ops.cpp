@@ -47,14 +47,18 @@ bool prepareConv(NodeSetup& setup, const Value& x, const Value& weight, const Va
       !setup.expect(fits(setup, s), "a convolution that fits in memory")) {
     return false;
   }
-  setup.keep(ConvState{s, conv2dMethod(s, pass)});
+  // The last attribute of each pass: any method, only those that are local, or only the direct one.
+  int32_t allowed = setup.attribute(setup.node.attributeCount - 1);
+  if (!setup.expect(allowed >= 0 && allowed <= 2, "0, 1 or 2 for the methods that are allowed")) return false;
+  ConvMethod method = allowed == 2 ? ConvMethod::Direct : conv2dMethod(s, pass, allowed == 1);
+  setup.keep(ConvState{s, method});
   return true;
 }
 
 const ConvState& stateOf(const Node& node) { return *reinterpret_cast<const ConvState*>(node.state); }
 
 bool prepareForward(NodeSetup& setup) {
-  if (!setup.operands(2, 2, 4) || !prepareConv(setup, setup.input(0), setup.input(1), setup.output(), ConvPass::Forward)) return false;
+  if (!setup.operands(2, 2, 5) || !prepareConv(setup, setup.input(0), setup.input(1), setup.output(), ConvPass::Forward)) return false;
   const Value& y = setup.output();
   if (!setup.expect(!setup.hasInput(2) || (!setup.input(2).perImage && setup.input(2).rank == 1 && setup.input(2).dims[0] == y.dims[0]),
                     "a bias [O]") ||
@@ -79,7 +83,7 @@ void runForward(const NodeRun& run) {
 }
 
 bool prepareInputGrad(NodeSetup& setup) {
-  if (!setup.operands(2, 2, 3) || !prepareConv(setup, setup.output(), setup.input(1), setup.input(0), ConvPass::InputGrad)) return false;
+  if (!setup.operands(2, 2, 4) || !prepareConv(setup, setup.output(), setup.input(1), setup.input(0), ConvPass::InputGrad)) return false;
   for (int32_t i = 2; i < 4; i++) {
     if (!setup.expect(!setup.hasInput(i) || sameShape(setup.input(i), setup.output()), "a residual and a ReLU mask of the output's shape")) {
       return false;
@@ -103,7 +107,7 @@ void runInputGrad(const NodeRun& run) {
 }
 
 bool prepareWeightGrad(NodeSetup& setup) {
-  if (!setup.operands(2, 0, 3) || !prepareConv(setup, setup.input(0), setup.output(), setup.input(1), ConvPass::WeightGrad)) return false;
+  if (!setup.operands(2, 0, 4) || !prepareConv(setup, setup.input(0), setup.output(), setup.input(1), ConvPass::WeightGrad)) return false;
   const auto& [shape, method] = stateOf(setup.node);
   setup.node.accumulatorFloats = conv2dWeightGradAccumulatorFloats(shape, method);
   setup.node.scratchFloats = conv2dWeightGradScratchFloats(shape, method, setup.plan.tile);

@@ -8,7 +8,16 @@ export interface ConvAttrs {
   readonly stride: number;
   readonly padding: number;
   readonly groups: number;
+  readonly methods: ConvMethods;
 }
+
+/**
+ * The methods that may compute a convolution. "any": the fastest. "local": those that compute each result from its own window alone, so that
+ * windows of zeros give exactly zero and neighbouring equal windows give equal results. "direct": the plain sum of products.
+ */
+export type ConvMethods = "any" | "local" | "direct";
+
+const METHOD_CODES: Readonly<Record<ConvMethods, number>> = { any: 0, local: 1, direct: 2 };
 
 export interface Conv2dAttrs extends ConvAttrs {
   /** Fused epilogue: max(0, ·) after bias and residual. */
@@ -78,10 +87,15 @@ function eachTap(
         }
 }
 
-const encodeConv = (attrs: ConvAttrs): number[] => [attrs.stride, attrs.padding, attrs.groups];
+const encodeConv = (attrs: ConvAttrs): number[] => [
+  attrs.stride,
+  attrs.padding,
+  attrs.groups,
+  METHOD_CODES[attrs.methods],
+];
 
-function convAttrs({ stride, padding, groups }: ConvAttrs): ConvAttrs {
-  return { stride, padding, groups };
+function convAttrs({ stride, padding, groups, methods }: ConvAttrs): ConvAttrs {
+  return { stride, padding, groups, methods };
 }
 
 /**
@@ -146,7 +160,13 @@ export const conv2d: OpDef<Conv2dAttrs> = {
     const [, ic, kh, kw] = sizes(ins[1]!);
     return product(out.shape.slice(1) as number[]) * ic * kh * kw;
   },
-  encode: (attrs) => [...encodeConv(attrs), Number(attrs.relu)],
+  encode: ({ stride, padding, groups, relu, methods }) => [
+    stride,
+    padding,
+    groups,
+    Number(relu),
+    METHOD_CODES[methods],
+  ],
 };
 
 /** max(0, v) that lets NaN through, as the native kernels do. */

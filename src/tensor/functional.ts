@@ -24,7 +24,7 @@ export interface Conv2dOptions {
 /** x [N,C,H,W], weight [O,C/groups,kh,kw] → [N,O,H',W'], as PyTorch's conv2d. */
 export function conv2d(x: Tensor, weight: Tensor, options: Conv2dOptions = {}): Tensor {
   const { bias = null, stride = 1, padding = 0, groups = 1 } = options;
-  return apply("conv2d", [x, weight, bias, null], { stride, padding, groups, relu: false });
+  return apply("conv2d", [x, weight, bias, null], { stride, padding, groups, relu: false, methods: "any" });
 }
 
 /** x [N,K], weight [O,K], bias [O] → [N,O]. */

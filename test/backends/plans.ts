@@ -15,7 +15,7 @@ export function forwardPlan(tile: number, maxBatch: number): PlanBuilder {
   plan.phase("tiled", {
     loads: [node("load", [x], image)],
     body: [
-      node("conv2d", [image, weight, bias], conv, 1, 0, 1, 0),
+      node("conv2d", [image, weight, bias], conv, 1, 0, 1, 0, 0),
       node("relu", [conv], relu),
       node("maxPool2d", [relu], pool, 2, 2, 0),
       node("reshape", [pool], flat),

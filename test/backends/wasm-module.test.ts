@@ -397,10 +397,19 @@ describe("a plan that is wrong", () => {
       (plan) =>
         plan.phase("tiled", {
           body: [
-            node("conv2d", [plan.external([1]), plan.external([1], { perImage: false })], plan.arena([1]), 1, 0, 1, 0),
+            node(
+              "conv2d",
+              [plan.external([1]), plan.external([1], { perImage: false })],
+              plan.arena([1]),
+              1,
+              0,
+              1,
+              0,
+              0,
+            ),
           ],
         }),
-      "[conv2d] node 0: Expected images [N,C,H,W] and a weight [O,C/groups,K,K] but received [N,1], [1] → [N,1] with attributes 1, 0, 1, 0",
+      "[conv2d] node 0: Expected images [N,C,H,W] and a weight [O,C/groups,K,K] but received [N,1], [1] → [N,1] with attributes 1, 0, 1, 0, 0",
     ],
     [
       "external images outside load and store",

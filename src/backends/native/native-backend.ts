@@ -4,6 +4,7 @@ import { lowerAdaptive } from "../../graph/plan/lower-adaptive.js";
 import type { Program } from "../../graph/plan/program.js";
 import { sliceTo } from "../../graph/passes/dead-code.js";
 import { optimize } from "../../graph/passes/optimize.js";
+import type { Precision } from "../../graph/passes/restrict-methods.js";
 import type { Graph } from "../../graph/types.js";
 import type { DType, Spec } from "../../ops/spec.js";
 import { BackendError } from "../../util/errors.js";
@@ -34,7 +35,10 @@ export class NativeBackend implements Backend {
   readonly #slots = new Set<Slot>();
   #disposed = false;
 
-  constructor(abi: NativeAbi) {
+  constructor(
+    abi: NativeAbi,
+    readonly precision: Precision = "fast",
+  ) {
     this.#abi = abi;
   }
 
@@ -86,13 +90,13 @@ export class NativeBackend implements Backend {
   }
 
   compile(graph: Graph, params: ParamSet, options: CompileOptions): Plan {
-    const optimized = optimize(graph);
+    const optimized = optimize(graph, this.precision);
     return new NativePlan(this, this.#abi, optimized, lower(optimized, options), params);
   }
 
   compileAdaptive({ graph, exits }: AdaptiveGraph, params: ParamSet, options: CompileOptions): AdaptivePlan {
     const outputs = exits.flatMap((exit) => [`exit${exit}.probabilities`, `exit${exit}.entropy`]);
-    const optimized = optimize(sliceTo(graph, outputs));
+    const optimized = optimize(sliceTo(graph, outputs), this.precision);
     return new NativeAdaptivePlan(this, this.#abi, optimized, lowerAdaptive(optimized, exits, options), params);
   }
 

@@ -1,5 +1,5 @@
 import { imageElements, isPerImage } from "../../ops/spec.js";
-import { phaseNodes, Storage, type Phase, type PlanNode, type PlanValue } from "./program.js";
+import { PhaseKind, phaseNodes, Storage, type Phase, type PlanNode, type PlanValue } from "./program.js";
 
 /** Offsets are multiples of this many floats: a cache line. */
 const ALIGNMENT = 16;
@@ -8,7 +8,7 @@ export function aligned(floats: number): number {
   return Math.ceil(floats / ALIGNMENT) * ALIGNMENT;
 }
 
-/** Values that share one place, from `start` to `end` (positions of nodes, both included). */
+/** Values that share one place, from `start` to `end` (times of nodes, both included). */
 interface Lifetime {
   readonly values: PlanValue[];
   readonly floats: number;
@@ -23,6 +23,12 @@ export interface MemoryOptions {
   readonly pinned: ReadonlySet<number>;
 }
 
+/** A node, and when it runs among those whose values share an area. Nodes of one time may run in any order, each on its own images. */
+interface TimedNode {
+  readonly node: PlanNode;
+  readonly time: number;
+}
+
 /** Gives every arena and shared value an offset, packing by lifetime. Returns the sizes of the two areas. */
 export function planMemory(
   values: readonly PlanValue[],
@@ -30,23 +36,24 @@ export function planMemory(
   options: MemoryOptions,
 ): { arenaFloats: number; sharedFloats: number } {
   let arenaFloats = 0;
-  const all: PlanNode[] = [];
+  const all: TimedNode[] = [];
   const cached = new Set<number>();
+  let time = 0;
   for (const phase of phases) {
     const nodes = phaseNodes(phase);
-    const lifetimes = lifetimesOf(
-      values,
-      nodes,
-      Storage.Arena,
-      options.pinned,
-      (value) => imageElements(value.spec) * options.tile,
-    );
-    arenaFloats = Math.max(arenaFloats, pack(lifetimes));
-    all.push(...nodes);
+    // A worker takes a tile through the nodes in their order.
+    const inOrder = nodes.map((node, position) => ({ node, time: position }));
+    const arena = lifetimesOf(values, inOrder, Storage.Arena, options.pinned, true, (value) => {
+      return imageElements(value.spec) * options.tile;
+    });
+    arenaFloats = Math.max(arenaFloats, pack(arena));
+    // But one tile may be at the end of a tiled phase while another is at its beginning.
+    for (const node of nodes) all.push({ node, time: phase.kind === PhaseKind.Tiled ? time : time++ });
+    time++;
     // What parameters alone determine is kept from run to run.
-    if (phase.kind === 0) for (const node of nodes) cached.add(node.out);
+    if (phase.kind === PhaseKind.Parameters) for (const node of nodes) cached.add(node.out);
   }
-  const shared = lifetimesOf(values, all, Storage.Shared, cached, (value) => {
+  const shared = lifetimesOf(values, all, Storage.Shared, cached, false, (value) => {
     return imageElements(value.spec) * (isPerImage(value.spec) ? options.maxBatch : 1);
   });
   return { arenaFloats, sharedFloats: pack(shared) };
@@ -54,38 +61,31 @@ export function planMemory(
 
 function lifetimesOf(
   values: readonly PlanValue[],
-  nodes: readonly PlanNode[],
+  nodes: readonly TimedNode[],
   storage: Storage,
   pinned: ReadonlySet<number>,
+  inPlace: boolean,
   floatsOf: (value: PlanValue) => number,
 ): Lifetime[] {
   const lastUse = new Map<number, number>();
-  nodes.forEach((node, position) => {
-    for (const value of node.in) lastUse.set(value, position);
-  });
+  for (const { node, time } of nodes) for (const value of node.in) lastUse.set(value, time);
   const lifetimes = new Map<number, Lifetime>();
-  nodes.forEach((node, position) => {
+  for (const { node, time } of nodes) {
     const value = values[node.out]!;
-    if (value.storage !== storage || lifetimes.has(node.out)) return;
-    const end = pinned.has(node.out) ? nodes.length : Math.max(position, lastUse.get(node.out) ?? position);
+    if (value.storage !== storage || lifetimes.has(node.out)) continue;
+    const end = pinned.has(node.out) ? Infinity : Math.max(time, lastUse.get(node.out) ?? time);
     const floats = aligned(floatsOf(value));
-    const dying = node.inPlace
-      ? node.in.find((input) => {
-          const lifetime = lifetimes.get(input);
-          return (
-            lifetime?.end === position && lifetime.floats === floats && values[input]!.spec.dtype === value.spec.dtype
-          );
-        })
-      : undefined;
-    const shared = dying === undefined ? undefined : lifetimes.get(dying);
-    if (shared !== undefined) {
-      shared.values.push(value);
-      shared.end = end;
-      lifetimes.set(node.out, shared);
-    } else {
-      lifetimes.set(node.out, { values: [value], floats, start: position, end });
+    const takesOver = (input: number): boolean => {
+      const lifetime = lifetimes.get(input);
+      return lifetime?.end === time && lifetime.floats === floats && values[input]!.spec.dtype === value.spec.dtype;
+    };
+    const dying = inPlace && node.inPlace ? lifetimes.get(node.in.find(takesOver) ?? -1) : undefined;
+    if (dying !== undefined) {
+      dying.values.push(value);
+      dying.end = end;
     }
-  });
+    lifetimes.set(node.out, dying ?? { values: [value], floats, start: time, end });
+  }
   return [...new Set(lifetimes.values())];
 }
 
