@@ -13,6 +13,25 @@ export { Network } from "./nn/network.js";
 export { modelByName, models } from "./models/index.js";
 export * as attacks from "./attacks/index.js";
 export type { Adversarial, Attack, AttackMethod } from "./attacks/index.js";
+export {
+  AdaptiveNetwork,
+  calibrate,
+  classify,
+  evaluate,
+  load,
+  save,
+  type CalibrationRule,
+  type Classification,
+  type Evaluation,
+  type ExitPolicy,
+} from "./inference/index.js";
+export {
+  train,
+  type TrainConfig,
+  type TrainConfigInput,
+  type TrainProgress,
+  type TrainResult,
+} from "./training/index.js";
 export { openDataset } from "./data/registry.js";
 export { digits } from "./data/digits.js";
 export { mnist } from "./data/mnist.js";
