@@ -5,6 +5,9 @@ import { defined } from "./defined.js";
 import { integer } from "./numbers.js";
 import { UsageError, asUsage } from "./usage-error.js";
 
+/** The data set that needs no files. */
+const EMBEDDED = "digits";
+
 /** Which data to take. */
 export interface DatasetOptions {
   readonly dataset: string;
@@ -34,7 +37,11 @@ export function withSliceOptions(command: Command, split = "test"): Command {
 }
 
 /** A whole split of the data set. */
-export function openSplit({ dataset, data }: DatasetOptions, split: string): Promise<Dataset> {
+export async function openSplit({ dataset, data }: DatasetOptions, split: string): Promise<Dataset> {
+  if (dataset !== EMBEDDED && data === undefined)
+    throw new UsageError(`Expected --data, the folder of the files of ${dataset}`);
+  if (dataset === EMBEDDED && data !== undefined)
+    throw new UsageError(`Expected no --data with ${dataset}, which is embedded`);
   return asUsage(() => openDataset(dataset, { split, ...defined({ dir: data }) }));
 }
 
@@ -43,7 +50,7 @@ export async function openSlice(options: DatasetOptions & SliceOptions): Promise
   const all = await openSplit(options, options.split);
   if (options.offset >= all.length) {
     throw new UsageError(
-      `Expected an offset in 0 … ${all.length - 1} for the ${all.length} images of ${all.name} but received ${options.offset}`,
+      `Expected --offset in 0 … ${all.length - 1} for the ${all.length} images of ${all.name} but received ${options.offset}`,
     );
   }
   return slice(all, options.offset, options.limit);

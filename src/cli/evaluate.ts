@@ -56,9 +56,14 @@ async function run(options: EvaluateOptions): Promise<EvaluationReport> {
   const policy = await calibratedPolicy(net, options, dataset);
   using progress = startProgress(attack === null ? "Evaluating" : `Attacking (${attack.toString()}) and evaluating`);
   const {
-    details: _,
     model,
-    ...rest
+    images,
+    backend: name,
+    threads,
+    attack: settings,
+    exits,
+    adaptive,
+    seconds,
   } = await evaluate(net, dataset, {
     policy,
     ...(attack && { attack }),

@@ -24,7 +24,7 @@ export interface StudyOptions {
   readonly attackedImages: number;
   /** How many images to show. */
   readonly samples: number;
-  /** @param done attacks done, the clean images counting as one */
+  /** In images, those of every attack counted. */
   readonly onProgress: (done: number, total: number, detail: string) => void;
 }
 
@@ -44,18 +44,22 @@ export async function study(net: Network, options: StudyOptions): Promise<Study>
   const curves: CostCurve[] = [];
   const exitShares: ExitShares[] = [];
   const shown: ShownImage[] = [];
+  const total = Math.min(cleanImages, dataset.length) + attacks.length * Math.min(attackedImages, dataset.length);
+  let before = 0;
   let clean: ExitDetails | undefined;
-  for (const [i, attack] of [undefined, ...attacks].entries()) {
+  for (const attack of [undefined, ...attacks]) {
     const name = attack === undefined ? "clean" : attackName(attack);
-    onProgress(i, attacks.length + 1, name);
     const images = slice(dataset, 0, attack === undefined ? cleanImages : attackedImages);
+    onProgress(before, total, name);
     const { details, exits, adaptive } = await evaluate(net, images, {
       policy,
       ...(attack && { attack }),
+      onProgress: (done) => onProgress(before + done, total, name),
       keep: (sample) => {
         if (sample.index < samples) show(shown, sample, attack);
       },
     });
+    before += images.length;
     clean ??= details;
     rows.push({
       model: model.name,
@@ -73,7 +77,6 @@ export async function study(net: Network, options: StudyOptions): Promise<Study>
     if (attack === undefined || attack.method.name === attacks[0]?.method.name)
       curves.push({ name, points: sweep(details, macs, SWEEP_POINTS, clean), operating: adaptive });
   }
-  onProgress(attacks.length + 1, attacks.length + 1, "");
   return { rows, curves, exitShares, gallery: { shape: model.inputShape, samples: shown } };
 }
 

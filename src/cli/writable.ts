@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, rm, stat } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { writeFileAtomic } from "../util/atomic-file.js";
 import { RdiError } from "../util/errors.js";
 
@@ -10,11 +10,7 @@ import { RdiError } from "../util/errors.js";
  * @throws RdiError that says why not
  */
 export async function expectWritableFolder(folder: string): Promise<void> {
-  try {
-    await mkdir(folder, { recursive: true });
-  } catch (error) {
-    throw new RdiError(`Cannot create the folder ${folder}: ${(error as Error).message}`, { cause: error });
-  }
+  await makeFolder(resolve(folder));
   const probe = join(folder, `.rdi-probe-${process.pid}-${randomBytes(4).toString("hex")}`);
   await writeFileAtomic(probe, new Uint8Array(1));
   await rm(probe, { force: true });
@@ -26,4 +22,17 @@ export async function expectWritableFile(path: string): Promise<void> {
   if (there?.isDirectory() === true)
     throw new RdiError(`Cannot write ${path}: there is a folder of that name; choose another name`);
   await expectWritableFolder(dirname(path));
+}
+
+/** Makes a folder and those above it. (Node's own recursive mkdir never returns below /proc, where nothing can be made.) */
+async function makeFolder(folder: string): Promise<void> {
+  if ((await stat(folder).catch(() => undefined))?.isDirectory() === true) return;
+  if (dirname(folder) !== folder) await makeFolder(dirname(folder));
+  try {
+    await mkdir(folder);
+  } catch (error) {
+    throw new RdiError(`Cannot make the folder ${folder}: ${(error as Error).message}; choose another one`, {
+      cause: error,
+    });
+  }
 }

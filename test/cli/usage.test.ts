@@ -1,0 +1,96 @@
+import { beforeAll, expect, it } from "vitest";
+import { describeCli, rdi, type Outcome } from "./rdi.js";
+
+const COMMANDS = ["quickstart", "train", "evaluate", "attack", "calibrate", "classify", "info", "doctor"];
+
+describeCli("help and usage", () => {
+  it("lists the commands", async () => {
+    const { status, stdout, stderr } = await rdi("--help");
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    for (const command of COMMANDS) expect(stdout).toContain(`  ${command} `);
+  });
+
+  it("says its version", async () => {
+    const { status, stdout } = await rdi("--version");
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+
+  it.each(COMMANDS)("helps with %s, with examples", async (command) => {
+    const { status, stdout, stderr } = await rdi(command, "--help");
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    expect(stdout).toMatch(new RegExp(`Usage: rdi ${command} [^]*Examples:\\n  rdi ${command}`));
+  });
+
+  const evaluate = ["evaluate", "--weights", "none.safetensors", "--dataset", "digits"];
+  it.each([
+    [["frobnicate"], "unknown command 'frobnicate'", "rdi --help"],
+    [[...evaluate, "--frobnicate"], "unknown option '--frobnicate'", "rdi evaluate --help"],
+    [["evaluate", "--dataset", "digits"], "required option '--weights <file>'", "rdi evaluate --help"],
+    [
+      ["evaluate", "--weights", "none", "--dataset", "imagenet"],
+      "Allowed choices are digits, mnist",
+      "rdi evaluate --help",
+    ],
+    [["evaluate", "--weights", "none", "--dataset", "mnist"], "Expected --data", "rdi evaluate --help"],
+    [[...evaluate, "--limit", "many"], "Expected an integer of at least 1", "rdi evaluate --help"],
+    [[...evaluate, "--limit", "0"], "Expected an integer of at least 1", "rdi evaluate --help"],
+    [[...evaluate, "--offset", "10000"], "Expected --offset in 0 … 9999", "rdi evaluate --help"],
+    [[...evaluate, "--threads", "1.5"], "Expected an integer in 1 … 256", "rdi evaluate --help"],
+    [[...evaluate, "--attack", "pgd", "--eps", "-0.1"], "Expected a number of at least 0", "rdi evaluate --help"],
+    [[...evaluate, "--attack", "pgd", "--eps", "8/0"], "Expected a number of at least 0", "rdi evaluate --help"],
+    [[...evaluate, "--attack", "pgd", "--steps", "0"], "Expected an integer of at least 1", "rdi evaluate --help"],
+    [[...evaluate, "--attack", "bim"], "Allowed choices are none, pgd, fgsm, wrm", "rdi evaluate --help"],
+    [[...evaluate, "--attack", "pgd", "--form", "worst"], "Expected a form of attack", "rdi evaluate --help"],
+    [[...evaluate, "--split", "dev"], "Expected one of train, validation, test", "rdi evaluate --help"],
+    [[...evaluate, "--backend", "abacus"], "Expected a backend", "rdi evaluate --help"],
+    [["classify", "--weights", "none.safetensors"], "missing required argument 'path'", "rdi classify --help"],
+    [["train", "--out", "nowhere"], "--dataset not specified", "rdi train --help"],
+    [["train", "--out", "nowhere", "--epochs", "1", "--iterations", "2"], "cannot be used with", "rdi train --help"],
+    [["quickstart", "--epochs", "few"], "Expected a number", "rdi quickstart --help"],
+    [["info", "no-such-model"], "Expected a model (rdi-smallcnn, smallcnn) or a file", "rdi info --help"],
+  ])("refuses %j", async (args, message, hint) => {
+    const { status, stdout, stderr } = await rdi(...args);
+    expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
+    expect(stderr).toContain(message);
+    expect(stderr).toContain(hint);
+  });
+});
+
+describeCli("info", () => {
+  let outcome: Outcome;
+  beforeAll(async () => {
+    outcome = await rdi("info", "rdi-smallcnn", "--json");
+  });
+
+  it("gives layers with shapes, parameters, and the cost of each exit in both ledgers", () => {
+    const info = JSON.parse(outcome.stdout) as {
+      parameters: number;
+      exits: { macs: { paper: number; full: number } }[];
+      layers: { name: string; parameters: number; shape: number[] }[];
+    };
+    expect(info.layers.reduce((sum, layer) => sum + layer.parameters, 0)).toBe(info.parameters);
+    expect(info.layers[0]).toMatchObject({ name: "conv1", shape: [32, 26, 26], parameters: 320 });
+    // The paper's table for MNIST, in 10⁶ instead of its unit of 2²⁰.
+    expect(info.exits.map(({ macs }) => (macs.paper * 2 ** 20) / 1e6)).toEqual(
+      [0.85824, 7.346304, 9.7056].map((macs) => expect.closeTo(macs, 5) as number),
+    );
+  });
+});
+
+describeCli("doctor", () => {
+  it("says of every backend what was tried and what came of it", async () => {
+    const { status, stdout } = await rdi("doctor", "--json");
+    expect(status).toBe(0);
+    const health = JSON.parse(stdout) as {
+      node: string;
+      backends: { name: string; tried: string; available: boolean }[];
+    };
+    expect(health.node).toBe(process.version);
+    expect(health.backends.map(({ name }) => name)).toContain("reference");
+    for (const { name, tried, available, ...rest } of health.backends) {
+      expect(tried, name).not.toBe("");
+      expect(rest, name).toHaveProperty(available ? "threads" : "reason");
+    }
+  });
+});
