@@ -1,0 +1,21 @@
+import type * as Cost from "../src/graph/cost.js";
+import type * as Optimize from "../src/graph/passes/optimize.js";
+import type * as Package from "../src/index.js";
+import type * as ExitModels from "../src/nn/exit-model.js";
+import type * as Specs from "../src/ops/spec.js";
+import type * as Step from "../src/training/step.js";
+
+/** The root of the checkout; this file runs in build/bench. */
+export const root = new URL("../../", import.meta.url);
+
+async function built(file: string): Promise<unknown> {
+  return import(new URL(`dist/${file}`, root).href);
+}
+
+// The built package, as users run it, and those of its parts that it does not export.
+export const rdi = (await built("index.js")) as typeof Package;
+export const { graphMacs } = (await built("graph/cost.js")) as typeof Cost;
+export const { optimize } = (await built("graph/passes/optimize.js")) as typeof Optimize;
+export const { imageSpec, tracedScope } = (await built("nn/exit-model.js")) as typeof ExitModels;
+export const { imageElements, isPerImage } = (await built("ops/spec.js")) as typeof Specs;
+export const { TrainingStep, trainingGraph } = (await built("training/step.js")) as typeof Step;

@@ -1,0 +1,64 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { availableParallelism, cpus } from "node:os";
+
+import { root } from "./library.js";
+import type { Row } from "./row.js";
+
+/** What the figures were measured on, and when. */
+export function machine(): { cpu: string; cores: number; node: string; date: string } {
+  return {
+    cpu: cpus()[0]?.model ?? "unknown",
+    cores: availableParallelism(),
+    node: process.version,
+    date: new Date().toISOString().slice(0, 10),
+  };
+}
+
+const columns: readonly { readonly title: string; readonly cell: (row: Row) => string; readonly right?: boolean }[] = [
+  { title: "what", cell: (row) => row.name },
+  { title: "work", cell: (row) => row.work },
+  { title: "threads", cell: (row) => String(row.threads), right: true },
+  { title: "batch", cell: (row) => String(row.batch), right: true },
+  { title: "rate", cell: (row) => `${digits(row.rate)} ${row.unit}`, right: true },
+  { title: "against", cell: (row) => row.peer },
+  { title: "its rate", cell: (row) => digits(row.peerRate), right: true },
+  { title: "ratio", cell: (row) => row.ratio.toFixed(2), right: true },
+  { title: "spread", cell: (row) => `${(100 * row.spread).toFixed(0)}%`, right: true },
+  {
+    title: "aim",
+    cell: (row) => (row.aim === null ? "" : `${row.ratio >= row.aim ? "✓" : "✗"} ${row.aim.toFixed(2)}`),
+    right: true,
+  },
+  { title: "", cell: (row) => row.note },
+];
+
+function digits(value: number): string {
+  return value >= 100 ? value.toFixed(0) : value.toPrecision(3);
+}
+
+/** A Markdown table whose columns also line up as plain text. */
+export function formatRows(rows: readonly Row[]): string {
+  const cells = rows.map((row) => columns.map(({ cell }) => cell(row)));
+  const widths = columns.map(({ title }, c) => Math.max(3, title.length, ...cells.map((line) => line[c]!.length)));
+  const line = (values: readonly string[]): string =>
+    `| ${values.map((value, c) => (columns[c]!.right ? value.padStart(widths[c]!) : value.padEnd(widths[c]!))).join(" | ")} |`;
+  const rule = columns.map(({ right }, c) => (right ? `${"-".repeat(widths[c]! - 1)}:` : "-".repeat(widths[c]!)));
+  return [line(columns.map(({ title }) => title)), line(rule), ...cells.map(line)].join("\n");
+}
+
+const begin = "<!-- figures: written by npm run bench -- --write -->";
+const end = "<!-- end of figures -->";
+
+/** Replaces the figures of docs/performance.md. @throws Error if the file has lost the marks around them */
+export async function writeFigures(rows: readonly Row[]): Promise<void> {
+  const file = new URL("docs/performance.md", root);
+  const text = await readFile(file, "utf8");
+  const [head, tail] = [text.indexOf(begin), text.indexOf(end)];
+  if (head < 0 || tail < head)
+    throw new Error(
+      `Expected ${JSON.stringify(begin)} and then ${JSON.stringify(end)} in ${file.pathname} but found them not`,
+    );
+  const { cpu, cores, node, date } = machine();
+  const title = `Measured on ${date}, ${cpu}, ${cores} cores, Node.js ${node}.`;
+  await writeFile(file, `${text.slice(0, head)}${begin}\n\n${title}\n\n${formatRows(rows)}\n\n${text.slice(tail)}`);
+}
