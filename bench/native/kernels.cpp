@@ -1,5 +1,5 @@
-// What `npm run bench` times the convolution kernels with: a loop of multiplications and additions that gives the machine's peak, and
-// each kernel on tiles of images, as the engine calls it.
+// What `npm run bench` times the convolution kernels with: a loop of multiplications and additions that gives the
+// machine's peak, and each kernel on tiles of images, as the engine calls it.
 #include "kernels/conv2d.h"
 #include "kernels/simd.h"
 
@@ -49,8 +49,8 @@ extern "C" {
 // The operations of one iteration of bench_peak.
 BENCH_EXPORT(bench_peak_operations) int32_t bench_peak_operations() { return 4 * 12 * VL * 2; }
 
-// Twelve independent chains of a multiplication and an addition: enough to fill the pipelines of every x86 and Arm core, few enough to
-// stay in sixteen registers. Returns a value that depends on all of them.
+// Twelve independent chains of a multiplication and an addition: enough to fill the pipelines of every x86 and Arm
+// core, few enough to stay in sixteen registers. Returns a value that depends on all of them.
 BENCH_EXPORT(bench_peak) float bench_peak(int32_t iterations) {
   constexpr int chains = 12;
   vf x[chains];
@@ -66,10 +66,11 @@ BENCH_EXPORT(bench_peak) float bench_peak(int32_t iterations) {
   return sumLanes(sum);
 }
 
-// A 3×3 convolution without padding on square images, one pass, for tiles of `images` images; its result is kept for good. `pass`: as
-// ConvPass. Null: out of memory.
+// A 3×3 convolution without padding on square images, one pass, for tiles of `images` images; its result is kept for
+// good. `pass`: as ConvPass. Null: out of memory.
 BENCH_EXPORT(bench_conv)
-Case* bench_conv(int32_t inChannels, int32_t inSize, int32_t outChannels, int32_t stride, int32_t pass, int32_t images) {
+Case* bench_conv(int32_t inChannels, int32_t inSize, int32_t outChannels, int32_t stride, int32_t pass,
+                 int32_t images) {
   const int32_t outSize = (inSize - 3) / stride + 1;
   Case* c = reinterpret_cast<Case*>(allocate(alignFloats(sizeof(Case))));
   if (c == nullptr) return nullptr;
@@ -102,7 +103,8 @@ Case* bench_conv(int32_t inChannels, int32_t inSize, int32_t outChannels, int32_
   c->dx = allocate(dx);
   c->accumulator = allocate(accumulator);
   c->scratch = allocate(scratch);
-  if (!c->x || !c->y || !c->weight || !c->bias || !c->packed || !c->dx || !c->accumulator || !c->scratch) return nullptr;
+  if (!c->x || !c->y || !c->weight || !c->bias || !c->packed || !c->dx || !c->accumulator || !c->scratch)
+    return nullptr;
   if (c->pass == ConvPass::Forward) conv2dPack(s, c->method, c->weight, c->packed);
   if (c->pass == ConvPass::InputGrad) conv2dInputGradPack(s, c->method, c->weight, c->packed);
   return c;
@@ -111,8 +113,9 @@ Case* bench_conv(int32_t inChannels, int32_t inSize, int32_t outChannels, int32_
 // The ConvMethod that the kernels chose.
 BENCH_EXPORT(bench_conv_method) int32_t bench_conv_method(const Case* c) { return int32_t(c->method); }
 
-// One pass over `tiles` tiles, with the epilogues that a network has: bias and ReLU forward, the mask of the ReLU before it backward
-// (none for images, which come before any ReLU). The weight gradient is finished once, as for a batch.
+// One pass over `tiles` tiles, with the epilogues that a network has: bias and ReLU forward, the mask of the ReLU
+// before it backward (none for images, which come before any ReLU). The weight gradient is finished once, as for a
+// batch.
 BENCH_EXPORT(bench_conv_run) void bench_conv_run(const Case* c, int32_t tiles) {
   const ConvShape& s = c->shape;
   switch (c->pass) {
@@ -128,7 +131,8 @@ BENCH_EXPORT(bench_conv_run) void bench_conv_run(const Case* c, int32_t tiles) {
     }
     case ConvPass::WeightGrad: {
       __builtin_memset(c->accumulator, 0, conv2dWeightGradAccumulatorFloats(s, c->method) * sizeof(float));
-      for (; tiles > 0; tiles--) conv2dWeightGradAccumulate(s, c->method, c->images, c->x, c->y, c->accumulator, c->scratch);
+      for (; tiles > 0; tiles--)
+        conv2dWeightGradAccumulate(s, c->method, c->images, c->x, c->y, c->accumulator, c->scratch);
       const float* const accumulators[] = {c->accumulator};
       conv2dWeightGradFinish(s, c->method, accumulators, 1, c->weight);
       break;
