@@ -28,10 +28,10 @@ export interface StudyOptions {
   readonly onProgress: (done: number, total: number, detail: string) => void;
 }
 
-/** The names of the forms of attack that a network with so many exits can meet; the last exit's is called `single:N`, or `main` if it is the only one. */
+/** The names of the forms of attack that a network with so many exits can meet; that of the last exit alone is `main`. */
 export function formsFor(exits: number): string[] {
   if (exits === 1) return ["main"];
-  return [...Array.from({ length: exits }, (_, i) => `single:${i + 1}`), "average", "max-average"];
+  return [...Array.from({ length: exits - 1 }, (_, i) => `single:${i + 1}`), "main", "average", "max-average"];
 }
 
 const SWEEP_POINTS = 41;

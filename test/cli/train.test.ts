@@ -5,6 +5,8 @@ import { z } from "zod";
 import { readSafetensors } from "../../src/formats/safetensors.js";
 import { describeCli, rdi, start, temporaryFolder, type Running } from "./rdi.js";
 
+/** Runs of several commands take their time where the cores are busy. */
+const PATIENCE_MS = 180_000;
 const ITERATIONS = 12;
 const SETTINGS = [
   "--model",
@@ -80,37 +82,45 @@ describeCli("train", () => {
     expect(await readFile(join(whole, "report.html"), "utf8")).toContain("max-average");
   });
 
-  it("keeps a checkpoint on Ctrl-C, and resumed gives the same weights", async () => {
-    const out = join(folder, "interrupted");
-    const running = start("train", ...TINY, "--out", out);
-    await untilTrains(running);
-    running.process.kill("SIGINT");
-    const { status, stdout, stderr } = await running.ended;
-    expect({ status, stdout }).toEqual({ status: 130, stdout: "" });
-    expect(stderr).toContain(`Go on with: rdi train --resume --out ${out}`);
+  it(
+    "keeps a checkpoint on Ctrl-C, and resumed gives the same weights",
+    async () => {
+      const out = join(folder, "interrupted");
+      const running = start("train", ...TINY, "--out", out);
+      await untilTrains(running);
+      running.process.kill("SIGINT");
+      const { status, stdout, stderr } = await running.ended;
+      expect({ status, stdout }).toEqual({ status: 130, stdout: "" });
+      expect(stderr).toContain(`Go on with: rdi train --resume --out ${out}`);
 
-    const again = await rdi("train", ...TINY, "--out", out);
-    expect(again.status).toBe(1);
-    expect(again.stderr).toContain("unfinished run");
-    const other = await rdi("train", "--resume", "--out", out, ...TINY, "--lr", "0.5");
-    expect(other.status).toBe(1);
-    expect(other.stderr).toContain("learningRate 0.033 there and 0.5 here");
+      const again = await rdi("train", ...TINY, "--out", out);
+      expect(again.status).toBe(1);
+      expect(again.stderr).toContain("unfinished run");
+      const other = await rdi("train", "--resume", "--out", out, ...TINY, "--lr", "0.5");
+      expect(other.status).toBe(1);
+      expect(other.stderr).toContain("learningRate 0.033 there and 0.5 here");
 
-    const resumed = await rdi("train", "--resume", "--out", out, "--report-images", "1");
-    expect(resumed.status, resumed.stderr).toBe(0);
-    expect(await trainedWeights(out)).toEqual(await trainedWeights(whole));
-  });
+      const resumed = await rdi("train", "--resume", "--out", out, "--report-images", "1");
+      expect(resumed.status, resumed.stderr).toBe(0);
+      expect(await trainedWeights(out)).toEqual(await trainedWeights(whole));
+    },
+    PATIENCE_MS,
+  );
 
-  it("survives a kill: the checkpoint is whole", async () => {
-    const out = join(folder, "killed");
-    const running = start("train", ...TINY, "--out", out, "--checkpoint-every", "1");
-    await untilTrains(running);
-    running.process.kill("SIGKILL");
-    await running.ended;
-    const resumed = await rdi("train", "--resume", "--out", out, "--report-images", "1");
-    expect(resumed.status, resumed.stderr).toBe(0);
-    expect(await trainedWeights(out)).toEqual(await trainedWeights(whole));
-  });
+  it(
+    "survives a kill: the checkpoint is whole",
+    async () => {
+      const out = join(folder, "killed");
+      const running = start("train", ...TINY, "--out", out, "--checkpoint-every", "1");
+      await untilTrains(running);
+      running.process.kill("SIGKILL");
+      await running.ended;
+      const resumed = await rdi("train", "--resume", "--out", out, "--report-images", "1");
+      expect(resumed.status, resumed.stderr).toBe(0);
+      expect(await trainedWeights(out)).toEqual(await trainedWeights(whole));
+    },
+    PATIENCE_MS,
+  );
 
   it("stops at its time limit with a model", async () => {
     const out = join(folder, "limited");
