@@ -73,7 +73,7 @@ describeCli("train", () => {
       "none",
       "single:1",
       "single:2",
-      "single:3",
+      "main",
       "average",
       "max-average",
     ]);
