@@ -19,6 +19,7 @@ export interface RunOptions extends AttackOptions {
   readonly iterations?: number;
   readonly batchSize?: number;
   readonly lr?: number;
+  readonly lrMilestones?: readonly number[];
   readonly momentum?: number;
   readonly weightDecay?: number;
   readonly attackMode?: "train" | "eval";
@@ -56,10 +57,12 @@ export function withTrainOptions(command: Command): Command {
       )
       .addOption(new Option("--iterations <count>", "the same in iterations").argParser(integer(1)).conflicts("epochs"))
       .addOption(new Option("--batch-size <count>", "images of an iteration (default: 256)").argParser(integer(1)))
+      .addOption(new Option("--lr <rate>", "learning rate at the beginning (default: 0.033)").argParser(number(0)))
       .addOption(
-        new Option("--lr <rate>", "learning rate, ÷10 at 89% and at 98% of the run (default: 0.033)").argParser(
-          number(0),
-        ),
+        new Option(
+          "--lr-milestones <list>",
+          "fractions of the run after which it is divided by 10 (default: 0.893,0.985)",
+        ).argParser(numberList),
       )
       .addOption(new Option("--momentum <factor>", "of the optimizer (default: 0.9)").argParser(number(0, 1)))
       .addOption(new Option("--weight-decay <factor>", "of the optimizer (default: 0.0005)").argParser(number(0))),
@@ -135,6 +138,7 @@ export async function configOf(options: RunOptions, dataset: Dataset): Promise<T
       ...defined({
         exitWeights: exitWeights && [...exitWeights],
         learningRate: options.lr,
+        schedule: options.lrMilestones && { milestones: [...options.lrMilestones], factor: 0.1 },
         validationFraction: options.validation,
       }),
     }),
