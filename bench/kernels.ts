@@ -12,6 +12,7 @@ interface KernelModule {
     outChannels: number,
     stride: number,
     pass: number,
+    local: boolean,
     images: number,
   ): number;
   bench_conv_method(conv: number): number;
@@ -27,8 +28,14 @@ const layers = [
   { inChannels: 32, inSize: 26, outChannels: 16, stride: 2 },
 ] as const;
 
-/** In the order of the kernels' ConvPass and ConvMethod. */
-const passes = ["forward", "input gradient", "weight gradient"] as const;
+/** `pass` is the kernels' ConvPass; local methods are what gradients through a max pool need of the forward pass before it. */
+const passes = [
+  { work: "forward", pass: 0, local: false },
+  { work: "forward, local", pass: 0, local: true },
+  { work: "input gradient", pass: 1, local: false },
+  { work: "weight gradient", pass: 2, local: false },
+] as const;
+/** In the order of the kernels' ConvMethod. */
 const methods = ["direct", "Winograd F(2×2)", "Winograd F(4×4)"] as const;
 const tiles = [8, 16] as const;
 
@@ -58,14 +65,18 @@ export function runPeak(kernels: KernelModule): void {
 export async function benchKernels({ quick }: { readonly quick: boolean }): Promise<Row[]> {
   const kernels = await loadKernels();
   const cases = tiles.flatMap((tile) =>
-    layers.flatMap((layer) => passes.map((pass, index) => prepare(kernels, layer, pass, index, tile))),
+    layers.flatMap((layer) =>
+      passes
+        .map((pass) => prepare(kernels, layer, pass, tile))
+        .filter(({ local, method }, _, all) => !local || method !== all[0]!.method),
+    ),
   );
   // Until the engine's compiler has optimised every kernel.
   await measureAll(kernels, cases, 3);
   const rounds = await measureAll(kernels, cases, quick ? 5 : 31);
-  return cases.map(({ name, pass, method, tile }, i) => ({
+  return cases.map(({ name, work, method, tile }, i) => ({
     name,
-    work: pass,
+    work,
     backend: "wasm",
     peer: "peak",
     threads: 1,
@@ -79,7 +90,8 @@ export async function benchKernels({ quick }: { readonly quick: boolean }): Prom
 
 interface Case {
   readonly name: string;
-  readonly pass: string;
+  readonly work: string;
+  readonly local: boolean;
   readonly method: string;
   readonly tile: number;
   /** Runs it, and returns GFLOP/s. */
@@ -89,18 +101,18 @@ interface Case {
 function prepare(
   kernels: KernelModule,
   { inChannels, inSize, outChannels, stride }: (typeof layers)[number],
-  pass: string,
-  passIndex: number,
+  { work, pass, local }: (typeof passes)[number],
   tile: number,
 ): Case {
-  const conv = kernels.bench_conv(inChannels, inSize, outChannels, stride, passIndex, tile);
+  const conv = kernels.bench_conv(inChannels, inSize, outChannels, stride, pass, local, tile);
   if (conv === 0) throw new Error("Expected memory for the kernels' buffers but none was left");
   const outSize = Math.floor((inSize - 3) / stride) + 1;
   const operations = 2 * 9 * inChannels * outChannels * outSize ** 2 * tile;
   const repeats = Math.ceil(KERNEL_OPERATIONS / operations);
   return {
     name: `conv 3×3 ${inChannels}→${outChannels} @${inSize}${stride > 1 ? ` /${stride}` : ""}`,
-    pass,
+    work,
+    local,
     method: methods[kernels.bench_conv_method(conv)]!,
     tile,
     measure: () => (repeats * operations) / fastest(RUNS, () => kernels.bench_conv_run(conv, repeats)) / 1e9,

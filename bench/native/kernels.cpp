@@ -67,9 +67,9 @@ BENCH_EXPORT(bench_peak) float bench_peak(int32_t iterations) {
 }
 
 // A 3×3 convolution without padding on square images, one pass, for tiles of `images` images; its result is kept for
-// good. `pass`: as ConvPass. Null: out of memory.
+// good. `pass`: as ConvPass; `local`: as conv2dMethod wants it. Null: out of memory.
 BENCH_EXPORT(bench_conv)
-Case* bench_conv(int32_t inChannels, int32_t inSize, int32_t outChannels, int32_t stride, int32_t pass,
+Case* bench_conv(int32_t inChannels, int32_t inSize, int32_t outChannels, int32_t stride, int32_t pass, bool local,
                  int32_t images) {
   const int32_t outSize = (inSize - 3) / stride + 1;
   Case* c = reinterpret_cast<Case*>(allocate(alignFloats(sizeof(Case))));
@@ -77,7 +77,7 @@ Case* bench_conv(int32_t inChannels, int32_t inSize, int32_t outChannels, int32_
   c->shape = {inChannels, inSize, inSize, outChannels, outSize, outSize, 3, 3, stride, 0};
   const ConvShape& s = c->shape;
   c->pass = ConvPass(pass);
-  c->method = conv2dMethod(s, c->pass);
+  c->method = conv2dMethod(s, c->pass, local);
   c->images = images;
   c->x = allocateRandom(size_t(images) * inChannels * inSize * inSize);
   c->y = allocateRandom(size_t(images) * outChannels * outSize * outSize);
