@@ -13,6 +13,7 @@ import {
 } from "../inference/index.js";
 import { percent, significant } from "../report/format.js";
 import { calibrateWithProgress, heldOutImages } from "./calibration.js";
+import { attackOf, expectExit, withAttackOptions, type AttackOptions } from "./attack-options.js";
 import { addCommand } from "./command.js";
 import { openSplit, withDatasetOptions, type DatasetOptions } from "./dataset-options.js";
 import { openBackend, withEngineOptions, type EngineOptions } from "./engine-options.js";
@@ -22,7 +23,7 @@ import { writePolicy } from "./policy-file.js";
 import { withWeightsOption, type WeightsOptions } from "./weights-options.js";
 import { expectWritableFile } from "./writable.js";
 
-interface Options extends WeightsOptions, DatasetOptions, EngineOptions {
+interface Options extends WeightsOptions, DatasetOptions, AttackOptions, EngineOptions {
   readonly split?: string;
   readonly limit?: number;
   readonly rule: CalibrationRule;
@@ -33,7 +34,7 @@ interface Options extends WeightsOptions, DatasetOptions, EngineOptions {
 /** What `rdi calibrate --json` prints: the exits and thresholds, and what they make of the images that they were chosen on. */
 interface CalibrationReport extends Pick<
   Evaluation,
-  "model" | "images" | "backend" | "threads" | "exits" | "adaptive"
+  "model" | "images" | "backend" | "threads" | "attack" | "exits" | "adaptive"
 > {
   readonly dataset: string;
   readonly rule: CalibrationRule;
@@ -45,8 +46,9 @@ export function addCalibrate(program: Command): void {
   const command = addCommand(program, "calibrate", "Choose the entropies under which images leave early.", [
     "rdi calibrate --weights model.safetensors --dataset digits",
     "rdi calibrate --weights model.safetensors --dataset mnist --data mnist/ --out thresholds.json",
+    "rdi calibrate --weights model.safetensors --dataset digits --attack pgd --limit 500 --out thresholds.json",
   ]);
-  withEngineOptions(withDatasetOptions(withWeightsOption(command)))
+  withEngineOptions(withAttackOptions(withDatasetOptions(withWeightsOption(command)), "none"))
     .addOption(
       new Option(
         "--rule <rule>",
@@ -70,16 +72,36 @@ export function addCalibrate(program: Command): void {
 
 async function run(options: Options): Promise<CalibrationReport> {
   const { rule, weights, out = weights } = options;
+  const attack = await attackOf(options, options.dataset);
   await expectWritableFile(out);
   using backend = await openBackend(options);
   using net = await load(weights, { backend });
+  if (attack !== null) expectExit(attack, net.model);
   const images = slice(await imagesOf(options, net), 0, options.limit);
-  const policy = await calibrateWithProgress(net, rule, images);
-  const { model, exits, adaptive, threads } = await evaluate(net, images, { policy });
+  const policy = await calibrateWithProgress(net, rule, images, attack);
+  const {
+    model,
+    exits,
+    adaptive,
+    threads,
+    attack: settings,
+  } = await evaluate(net, images, { policy, ...(attack && { attack }) });
   if (extname(out) === ".json") await writePolicy(out, policy);
   else await save(out, net, { policy, training: net.training });
   const { name: dataset, length } = images;
-  return { model, dataset, images: length, backend: backend.name, threads, rule, policy, exits, adaptive, out };
+  return {
+    model,
+    dataset,
+    images: length,
+    backend: backend.name,
+    threads,
+    attack: settings,
+    rule,
+    policy,
+    exits,
+    adaptive,
+    out,
+  };
 }
 
 async function imagesOf(options: Options, net: AdaptiveNetwork): Promise<Dataset> {
@@ -87,9 +109,10 @@ async function imagesOf(options: Options, net: AdaptiveNetwork): Promise<Dataset
   return options.rule === "paper" ? openSplit(options, "test") : heldOutImages(options, net.training);
 }
 
-function reportText({ model, dataset, images, policy, exits, adaptive, out }: CalibrationReport): string {
+function reportText({ model, dataset, images, attack, policy, exits, adaptive, out }: CalibrationReport): string {
+  const as = attack === null ? "" : `, attacked by ${attack.method} in the form ${attack.form}`;
   return [
-    `${model}, calibrated on ${images} images of ${dataset}`,
+    `${model}, calibrated on ${images} images of ${dataset}${as}`,
     table(
       ["exit", "leaves under (nats)", "images that leave", "accuracy", "MACs, full (10⁶)"],
       exits.map(({ exit, share, accuracy, macs }) => [

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { Attack } from "../attacks/index.js";
 import { split, type Dataset } from "../data/dataset.js";
 import {
   calibrate,
@@ -46,9 +47,10 @@ export async function calibrateWithProgress(
   net: AdaptiveNetwork,
   rule: CalibrationRule,
   images: Dataset,
+  attack: Attack | null = null,
 ): Promise<ExitPolicy> {
   using progress = startProgress("Calibrating");
-  return await calibrate(net, images, { rule, onProgress: progress.update });
+  return await calibrate(net, images, { rule, ...(attack && { attack }), onProgress: progress.update });
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { Attack } from "../attacks/index.js";
 import { batches, slice, type Dataset } from "../data/dataset.js";
 import type { ExitModel } from "../nn/exit-model.js";
 import type { Network } from "../nn/network.js";
@@ -38,6 +39,11 @@ export function calibrateEqual(entropies: readonly Float32Array[]): ExitPolicy {
 export interface CalibrateOptions {
   /** Default "equal". */
   readonly rule?: CalibrationRule;
+  /**
+   * Calibrate on these images as attacked, not on the clean ones: thresholds grow, since attacked images are less sure, and attacked and clean
+   * images alike leave earlier.
+   */
+  readonly attack?: Attack;
   /** At most this many images, from the first on; all by default. */
   readonly limit?: number;
   /** Default 256. */
@@ -53,7 +59,7 @@ export interface CalibrateOptions {
  * @throws ArgumentError if the dataset is empty or does not fit the model
  */
 export async function calibrate(net: Network, dataset: Dataset, options: CalibrateOptions = {}): Promise<ExitPolicy> {
-  const { rule = "equal", limit, batchSize = 256, onProgress, signal } = options;
+  const { rule = "equal", attack, limit, batchSize = 256, onProgress, signal } = options;
   expectArgument(CALIBRATION_RULES.includes(rule), "rule", `one of ${CALIBRATION_RULES.join(", ")}`, rule);
   const images = limit === undefined ? dataset : slice(dataset, 0, limit);
   checkDataset(net.model, images);
@@ -61,7 +67,8 @@ export async function calibrate(net: Network, dataset: Dataset, options: Calibra
   let done = 0;
   for (const batch of batches(images, { batchSize })) {
     signal?.throwIfAborted();
-    const outputs = await runAllExits(net, batch.images, batch.size, Math.min(batchSize, images.length));
+    const seen = (await attack?.perturb(net, batch.images, batch.labels, { ids: batch.indices })) ?? batch.images;
+    const outputs = await runAllExits(net, seen, batch.size, Math.min(batchSize, images.length));
     outputs.entropies.forEach((own, i) => entropies[i]!.set(own, done));
     done += batch.size;
     onProgress?.(done, images.length);

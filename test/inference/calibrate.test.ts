@@ -1,9 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { calibrateEqual, policyMacs, sweep, type ExitDetails } from "../../src/inference/index.js";
+import { average, pgd } from "../../src/attacks/index.js";
+import { ReferenceBackend } from "../../src/backends/reference/reference-backend.js";
+import { calibrate, calibrateEqual, evaluate, policyMacs, sweep, type ExitDetails } from "../../src/inference/index.js";
 import { exitIndex } from "../../src/inference/policy.js";
 import { rdiSmallcnn } from "../../src/models/smallcnn.js";
-import { costOfExits } from "../../src/nn/exit-model.js";
+import { costOfExits, initialParams } from "../../src/nn/exit-model.js";
+import { Network } from "../../src/nn/network.js";
+import { tinyDataset, tinyModel } from "../support/tiny.js";
 
 const float = fc.float({ min: 0, max: Math.fround(2.3), noNaN: true });
 
@@ -43,6 +47,19 @@ describe("equal shares", () => {
 
   it("needs an image", () => {
     expect(() => calibrateEqual([new Float32Array(0)])).toThrow("at least one image");
+  });
+});
+
+describe("calibration on attacked images", () => {
+  it("gives equal shares of the images as the attack leaves them", async () => {
+    using backend = new ReferenceBackend("float64");
+    using net = new Network(tinyModel, backend, initialParams(tinyModel, 3));
+    const dataset = tinyDataset(12);
+    const attack = average(pgd({ eps: 0.3, step: 0.1, steps: 2 }));
+    const policy = await calibrate(net, dataset, { attack, batchSize: 5 });
+    const { details } = await evaluate(net, dataset, { policy, attack });
+    expect(policy).toEqual(calibrateEqual(details.entropies));
+    expect(policy).not.toEqual(await calibrate(net, dataset));
   });
 });
 
