@@ -13,7 +13,7 @@ import {
   type SliceOptions,
 } from "./dataset-options.js";
 import { openBackend, withEngineOptions, type EngineOptions } from "./engine-options.js";
-import { print, seconds } from "./output.js";
+import { print, duration } from "./output.js";
 import { startProgress } from "./progress.js";
 import { UsageError } from "./usage-error.js";
 import { withWeightsOption, type WeightsOptions } from "./weights-options.js";
@@ -104,5 +104,5 @@ async function run(options: Options): Promise<CraftReport> {
 }
 
 function reportText({ images, dataset, model, out, maxChange, seconds: took }: CraftReport): string {
-  return `Wrote ${images} adversarial images of ${dataset} against ${model} to ${out}; no pixel changed by more than ${maxChange.toFixed(4)} (${seconds(took)}).`;
+  return `Wrote ${images} adversarial images of ${dataset} against ${model} to ${out}; no pixel changed by more than ${maxChange.toFixed(4)} (${duration(took)}).`;
 }

@@ -1,12 +1,12 @@
 import { formName, percent, significant } from "../report/format.js";
 import type { EvaluationReport } from "./evaluate.js";
-import { seconds, table } from "./output.js";
+import { duration, table } from "./output.js";
 
 /** An evaluation for people. */
 export function evaluationText(report: EvaluationReport): string {
   const { model, dataset, images, backend, threads, exits, adaptive } = report;
   return [
-    `${model} on ${images} images of ${dataset}, ${attackText(report)} (${backend}, ${threads} ${threads === 1 ? "thread" : "threads"}, ${seconds(report.seconds)})`,
+    `${model} on ${images} images of ${dataset}, ${attackText(report)} (${backend}, ${threads} ${threads === 1 ? "thread" : "threads"}, ${duration(report.seconds)})`,
     table(
       ["", "accuracy", "loss", "images that leave", "MACs, full (10⁶)", "MACs, paper (2²⁰)"],
       [

@@ -36,6 +36,9 @@ export function textTable({ columns, rows }: ReportTable): string {
   );
 }
 
-export function seconds(value: number): string {
-  return value < 100 ? `${value.toFixed(1)} s` : `${Math.floor(value / 60)} min ${Math.round(value % 60)} s`;
+/** A time for people, in at most two units. */
+export function duration(seconds: number): string {
+  if (seconds < 99.5) return `${seconds.toFixed(seconds < 10 ? 1 : 0)} s`;
+  const minutes = Math.round(seconds / 60);
+  return minutes < 100 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }

@@ -22,7 +22,7 @@ import { writeFileAtomic } from "../util/atomic-file.js";
 import { addCommand } from "./command.js";
 import { openBackend, withEngineOptions, type EngineOptions } from "./engine-options.js";
 import { integer, number } from "./numbers.js";
-import { note, print, seconds, textTable } from "./output.js";
+import { note, print, duration, textTable } from "./output.js";
 import { startProgress } from "./progress.js";
 import { RECIPE, SMALL_RECIPE, type QuickstartRecipe } from "./quickstart-recipe.js";
 import { formsFor, study, type Study } from "./study.js";
@@ -196,6 +196,6 @@ function resultText({ seconds: took, rows }: QuickstartResult, out: string): str
     `  efficiency  ${pc.bold(percent(saved.clean.full))} of the MACs saved on clean images (${significant(macs.dynamic.full)} against ${significant(macs.baseline.full)} million an image)`,
     `Weights: ${[COMPARISON.baseline, COMPARISON.dynamic].map((name) => join(out, name, "model.safetensors")).join(", ")}`,
     `Report: ${join(out, "report.html")}`,
-    `Took ${seconds(took)}.`,
+    `Took ${duration(took)}.`,
   ].join("\n");
 }

@@ -24,7 +24,7 @@ export interface StudyOptions {
   readonly attackedImages: number;
   /** How many images to show. */
   readonly samples: number;
-  /** In images, those of every attack counted. */
+  /** In attacked images, those of every attack counted: clean ones take next to no time. */
   readonly onProgress: (done: number, total: number, detail: string) => void;
 }
 
@@ -44,7 +44,7 @@ export async function study(net: Network, options: StudyOptions): Promise<Study>
   const curves: CostCurve[] = [];
   const exitShares: ExitShares[] = [];
   const shown: ShownImage[] = [];
-  const total = Math.min(cleanImages, dataset.length) + attacks.length * Math.min(attackedImages, dataset.length);
+  const total = attacks.length * Math.min(attackedImages, dataset.length);
   let before = 0;
   let clean: ExitDetails | undefined;
   for (const attack of [undefined, ...attacks]) {
@@ -54,12 +54,12 @@ export async function study(net: Network, options: StudyOptions): Promise<Study>
     const { details, exits, adaptive } = await evaluate(net, images, {
       policy,
       ...(attack && { attack }),
-      onProgress: (done) => onProgress(before + done, total, name),
+      ...(attack && { onProgress: (done: number) => onProgress(before + done, total, name) }),
       keep: (sample) => {
         if (sample.index < samples) show(shown, sample, attack);
       },
     });
-    before += images.length;
+    if (attack !== undefined) before += images.length;
     clean ??= details;
     rows.push({
       model: model.name,

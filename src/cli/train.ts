@@ -13,7 +13,7 @@ import { openSplit } from "./dataset-options.js";
 import { defined } from "./defined.js";
 import { openBackend } from "./engine-options.js";
 import { onInterrupt } from "./interrupt.js";
-import { note, print, seconds, textTable } from "./output.js";
+import { note, print, duration, textTable } from "./output.js";
 import { writeTrainReport } from "./train-report.js";
 import { configOf, expectGiven, givesSettings, withTrainOptions, type TrainCommandOptions } from "./train-options.js";
 import { readSettings, writeSettings, type TrainSettings } from "./train-settings.js";
@@ -135,7 +135,7 @@ async function trainUntilInterrupted(
 function reportText({ model, dataset, rows, iteration, seconds: took, files }: TrainReport): string {
   return [
     textTable(resultTable(rows)),
-    `Trained ${model} on ${dataset} for ${iteration} iterations (${seconds(took)}).`,
+    `Trained ${model} on ${dataset} for ${iteration} iterations (${duration(took)}).`,
     `Weights: ${files.model}`,
     `Report: ${files.report}`,
   ].join("\n");
