@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, rm, stat } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { rm, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { writeFileAtomic } from "../util/atomic-file.js";
 import { RdiError } from "../util/errors.js";
+import { makeFolder } from "../util/make-folder.js";
 
 /**
  * Makes sure, before long work begins, that its results can be kept: creates the folder if need be and tries to write in it.
@@ -10,7 +11,7 @@ import { RdiError } from "../util/errors.js";
  * @throws RdiError that says why not
  */
 export async function expectWritableFolder(folder: string): Promise<void> {
-  await makeFolder(resolve(folder));
+  await makeFolder(folder);
   const probe = join(folder, `.rdi-probe-${process.pid}-${randomBytes(4).toString("hex")}`);
   await writeFileAtomic(probe, new Uint8Array(1));
   await rm(probe, { force: true });
@@ -22,17 +23,4 @@ export async function expectWritableFile(path: string): Promise<void> {
   if (there?.isDirectory() === true)
     throw new RdiError(`Cannot write ${path}: there is a folder of that name; choose another name`);
   await expectWritableFolder(dirname(path));
-}
-
-/** Makes a folder and those above it. (Node's own recursive mkdir never returns below /proc, where nothing can be made.) */
-async function makeFolder(folder: string): Promise<void> {
-  if ((await stat(folder).catch(() => undefined))?.isDirectory() === true) return;
-  if (dirname(folder) !== folder) await makeFolder(dirname(folder));
-  try {
-    await mkdir(folder);
-  } catch (error) {
-    throw new RdiError(`Cannot make the folder ${folder}: ${(error as Error).message}; choose another one`, {
-      cause: error,
-    });
-  }
 }

@@ -1,11 +1,11 @@
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { split, type Dataset } from "../data/dataset.js";
 import { save } from "../inference/adaptive-network.js";
 import { calibrate, checkDataset } from "../inference/calibrate.js";
 import type { ExitPolicy } from "../inference/policy.js";
 import type { Network } from "../nn/network.js";
-import { ArgumentError, RdiError, expectArgument } from "../util/errors.js";
+import { ArgumentError, expectArgument } from "../util/errors.js";
+import { makeFolder } from "../util/make-folder.js";
 import { packageVersion } from "../util/package-version.js";
 import { parseTrainConfig, type TrainConfig, type TrainConfigInput } from "./config.js";
 import { TrainingRun, type RunControl, type RunFiles, type StopReason } from "./run.js";
@@ -85,15 +85,5 @@ function checkConfig(net: Network, dataset: Dataset, config: TrainConfig): void 
     throw new ArgumentError(
       `Expected ${model.exits} exitWeights, one an exit of ${model.name}, but received ${weights.length}`,
     );
-  }
-}
-
-async function makeFolder(path: string): Promise<void> {
-  try {
-    await mkdir(path, { recursive: true });
-  } catch (error) {
-    throw new RdiError(`Cannot make the folder ${path}: ${(error as Error).message}; choose another one`, {
-      cause: error,
-    });
   }
 }
