@@ -136,7 +136,7 @@ describe.each([1, 2])("a corrupted plan, in the engine with %i thread(s)", (thre
     );
     // The property would hold of an engine that refuses all, or none.
     expect(outcomes.refused).toBeGreaterThan(1000);
-    expect(outcomes.ran).toBeGreaterThan(100);
+    expect(outcomes.ran).toBeGreaterThan(20);
   });
 
   it("is refused wherever it is cut off", () => {
