@@ -60,9 +60,11 @@ function differing(images: Float32Array, expected: Float32Array): number {
 const meanOf = (values: Float32Array): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /**
- * In strict precision all three steps must agree. In fast precision, where Winograd's rounding flips a few signs that are nearly zero, and each flip
- * moves a pixel by 2ε, the first step must.
+ * What may differ: the fraction of pixels whose gradient is too near zero for its sign to be stable, and the weights after three steps. In fast precision
+ * Winograd's rounding decides a few more signs.
  */
+const ALLOWED = { strict: { flipped: 1e-3, weights: 1e-4 }, fast: { flipped: 4e-3, weights: 3e-4 } } as const;
+
 const ENGINES = fastBackends.flatMap(({ title, unavailable }, i) =>
   (["strict", "fast"] as const).map((precision) => ({
     title: `${title}, ${precision}`,
@@ -142,15 +144,16 @@ for (const { title, threads, precision, unavailable } of ENGINES) {
         expect(differing(adversarial, floats(oracle, "adv_step1"))).toBeLessThan(1e-3 * PIXELS);
       });
 
-      if (precision === "fast") return;
       it("makes the same adversarial images, losses and weights in three steps", async () => {
         using step = new TrainingStep(net, settings, 2 * COUNT);
         const expectedLosses = floats(oracle, "loss");
         for (const t of [1, 2, 3]) {
           const adversarial = await attack.perturb(net, clean, labels);
-          expect(differing(adversarial, floats(oracle, `adv_step${t}`))).toBeLessThan(1e-3 * PIXELS);
+          const expected = floats(oracle, `adv_step${t}`);
+          expect(differing(adversarial, expected)).toBeLessThan(ALLOWED[precision].flipped * PIXELS);
+          // One pixel whose sign was chance would move weights by more than what is allowed: the next step is made with PyTorch's.
           const losses = await step.run({
-            images: twice(clean, adversarial),
+            images: twice(clean, expected),
             labels: twice(labels, labels),
             learningRate: LEARNING_RATE,
             maskSeed: noMasks,
@@ -159,7 +162,7 @@ for (const { title, threads, precision, unavailable } of ENGINES) {
           expect(Math.abs(loss / expectedLosses[t - 1]! - 1)).toBeLessThan(1e-4);
         }
         for (const [name, weight] of await net.weights()) {
-          expect(distance(weight, floats(oracle, `after3.${name}`)), name).toBeLessThan(1e-4);
+          expect(distance(weight, floats(oracle, `after3.${name}`)), name).toBeLessThan(ALLOWED[precision].weights);
         }
       });
     },
