@@ -4,6 +4,7 @@ export { createBackend, describeBackends, type BackendOptions, type BackendRepor
 export type { Macs } from "./graph/cost.js";
 export type { Graph } from "./graph/types.js";
 export type { DType, Shape, Spec } from "./ops/spec.js";
+export { releaseEagerPlans } from "./tensor/apply.js";
 export * as functional from "./tensor/functional.js";
 export { tensor, Tensor } from "./tensor/tensor.js";
 export { grad, gradients, trace, Tracer } from "./tensor/trace.js";

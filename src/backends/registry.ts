@@ -13,7 +13,7 @@ export interface BackendOptions {
   readonly threads?: number;
   /**
    * "fast" (default) lets convolutions use Winograd's methods, whose rounding errors are up to 1e-5 of the largest result; "strict" makes them plain sums
-   * of products, which agree with PyTorch's to the sign of nearly vanishing gradients, and take about twice as long.
+   * of products, which agree with PyTorch's to the sign of nearly vanishing gradients, and take longer.
    */
   readonly precision?: Precision;
 }

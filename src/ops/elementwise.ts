@@ -135,7 +135,7 @@ function broadcastIndex(operand: ReferenceTensor, out: ReferenceTensor): (i: num
 }
 
 /** Sums a gradient of the output's shape down to the shape of a broadcast operand. */
-export function sumTo(g: GraphWriter, ct: Value, target: Spec): Value {
+function sumTo(g: GraphWriter, ct: Value, target: Spec): Value {
   const spec = g.spec(ct);
   if (sameShape(spec.shape, target.shape)) return ct;
   if (!isPerImage(spec)) return g.node("sumAll", [ct], {});

@@ -1,7 +1,7 @@
 import { isPerImage } from "../../ops/spec.js";
 import type { Graph, Node, Value } from "../types.js";
 import { planMemory } from "./memory.js";
-import { PhaseKind, phaseNodes, Storage, type Phase, type PlanNode, type Program } from "./program.js";
+import { PhaseKind, Storage, type Phase, type Program } from "./program.js";
 import { isTiled, PARAMETER_STAGE, schedule, type Stage } from "./schedule.js";
 import { chooseTile } from "./tile.js";
 import { copyNode, hasImageLayout, loadNode, planNode, storeNode, ValueTable } from "./values.js";
@@ -207,9 +207,4 @@ class Lowering {
       return input === undefined ? [] : [[input, result]];
     });
   }
-}
-
-/** The nodes of a program, for tests and for people. */
-export function programNodes(program: Program): PlanNode[] {
-  return program.phases.flatMap(phaseNodes);
 }
