@@ -18,4 +18,4 @@ export const { graphMacs } = (await built("graph/cost.js")) as typeof Cost;
 export const { optimize } = (await built("graph/passes/optimize.js")) as typeof Optimize;
 export const { imageSpec, tracedScope } = (await built("nn/exit-model.js")) as typeof ExitModels;
 export const { imageElements, isPerImage } = (await built("ops/spec.js")) as typeof Specs;
-export const { TrainingStep, trainingGraph } = (await built("training/step.js")) as typeof Step;
+export const { TrainingStep, gradientGraph } = (await built("training/step.js")) as typeof Step;
