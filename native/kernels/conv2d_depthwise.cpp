@@ -9,13 +9,12 @@
 namespace rdi::kernels {
 namespace {
 
-// Results of a row in a register tile, and vectors of channels: together 8 accumulators.
-constexpr int32_t wideTile = 8, narrowTile = 4;
+// Neighbouring results of a row in a register tile: with more, the epilogue spills, and short rows leave them empty.
+constexpr int32_t tileResults = 4;
 
 // Columns of a strip: what the last tile of a row reads, also beyond the row's last result.
 int32_t stripWidth(const Axis& columns) {
-  const int32_t tile = columns.stride > 2 ? 1 : columns.results > narrowTile ? wideTile : narrowTile;
-  return columns.reach(roundUp(columns.results, tile));
+  return columns.reach(columns.stride > 2 ? columns.results : roundUp(columns.results, tileResults));
 }
 
 // The results of a call: those of a class are some floats apart.
@@ -33,28 +32,36 @@ struct Block {
   int32_t channel, lanes;
 };
 
-// T results of V vectors each, Stride pixels apart in the strip.
-template <int T, int V, int Stride>
+// acc[t] += the window of result t, Stride pixels from that of result t − 1; Columns taps wide, or any number where
+// that is 0. With a known number each input is loaded once, for all of the windows that it is in.
+template <int T, int Stride, int Columns>
 RDI_INLINE void depthwiseTile(const float* x, ptrdiff_t row, int32_t rowTaps, int32_t columnTaps, const float* weight,
-                              vf (&acc)[T][V]) {
-  for (; rowTaps > 0; rowTaps--, x += row) {
-    const float* tap = x;
-    const float* const end = x + ptrdiff_t(columnTaps) * blockChannels;
-    RDI_NO_UNROLL for (; tap != end; tap += blockChannels) {
-      vf w[V];
-      RDI_UNROLL for (int v = 0; v < V; v++) w[v] = load(weight + v * VL);
-      weight += blockChannels;
+                              vf (&acc)[T][1]) {
+  RDI_NO_UNROLL for (; rowTaps > 0; rowTaps--) {
+    if constexpr (Columns > 0) {
+      vf w[Columns];
+      RDI_UNROLL for (int k = 0; k < Columns; k++) w[k] = load(weight + k * blockChannels);
       RDI_UNROLL for (int t = 0; t < T; t++) {
-        RDI_UNROLL for (int v = 0; v < V; v++) {
-          acc[t][v] = madd(load(tap + t * Stride * blockChannels + v * VL), w[v], acc[t][v]);
+        RDI_UNROLL for (int k = 0; k < Columns; k++) {
+          acc[t][0] = madd(load(x + (t * Stride + k) * blockChannels), w[k], acc[t][0]);
         }
       }
+      weight += Columns * blockChannels;
+    } else {
+      const float* tap = x;
+      const float* const end = x + ptrdiff_t(columnTaps) * blockChannels;
+      RDI_NO_UNROLL for (; tap != end; tap += blockChannels) {
+        const vf w = load(weight);
+        weight += blockChannels;
+        RDI_UNROLL for (int t = 0; t < T; t++) acc[t][0] = madd(load(tap + t * Stride * blockChannels), w, acc[t][0]);
+      }
     }
+    x += row;
   }
 }
 
 // `count` rows of results of one block.
-template <int T, int V, int Stride>
+template <int T, int Stride, int Columns>
 void depthwiseRows(const Axis& rowAxis, const Axis& columnAxis, const Block& b, int32_t count, const Epilogue& e,
                    const Results& results) {
   // Locals, which no store can change.
@@ -64,23 +71,21 @@ void depthwiseRows(const Axis& rowAxis, const Axis& columnAxis, const Block& b, 
   const Results to = results;
   for (int32_t y = 0; y < count; y++) {
     const float* input = block.strip + ptrdiff_t(y) * rows.stride * block.stripRow;
-    for (int32_t lane = 0; lane < block.lanes && lane < blockChannels; lane += V * VL) {
+    for (int32_t lane = 0; lane < block.lanes && lane < blockChannels; lane += VL) {
       for (int32_t x = 0; x < columns.results; x += T) {
-        vf acc[T][V] = {};
-        depthwiseTile<T, V, Stride>(input + ptrdiff_t(x) * columns.stride * blockChannels + lane, block.stripRow,
-                                    rows.taps, columns.taps, block.weights + lane, acc);
+        vf acc[T][1] = {};
+        depthwiseTile<T, Stride, Columns>(input + ptrdiff_t(x) * columns.stride * blockChannels + lane, block.stripRow,
+                                          rows.taps, columns.taps, block.weights + lane, acc);
         const int32_t column = block.channel + lane;
         const int32_t stored = columns.results - x < T ? columns.results - x : T;
         ptrdiff_t offset[T];
         RDI_UNROLL for (int t = 0; t < T; t++) offset[t] = y * to.row + (x + t) * to.pixel + column;
-        if (block.lanes - lane >= V * VL) {
-          storeTile<T, V>(acc, epilogue, offset, StoredRows{0, stored}, column, to.y);
+        if (block.lanes - lane >= VL) {
+          storeTile<T, 1>(acc, epilogue, offset, StoredRows{0, stored}, column, to.y);
         } else {
-          float values[T][V * VL];
-          RDI_UNROLL for (int t = 0; t < T; t++) {
-            RDI_UNROLL for (int v = 0; v < V; v++) store(values[t] + v * VL, acc[t][v]);
-          }
-          storePartialTile<T, V>(values, epilogue, offset, stored, column, block.lanes - lane, to.y);
+          float values[T][VL];
+          RDI_UNROLL for (int t = 0; t < T; t++) store(values[t], acc[t][0]);
+          storePartialTile<T, 1>(values, epilogue, offset, stored, column, block.lanes - lane, to.y);
         }
       }
     }
@@ -88,14 +93,15 @@ void depthwiseRows(const Axis& rowAxis, const Axis& columnAxis, const Block& b, 
 }
 
 auto rowsKernel(const Axis& columns) {
-  const bool wide = columns.results > narrowTile;
   switch (columns.stride) {
     case 1:
-      return wide ? depthwiseRows<wideTile, 1, 1> : depthwiseRows<narrowTile, 2, 1>;
+      return columns.taps == 3   ? depthwiseRows<tileResults, 1, 3>
+             : columns.taps == 2 ? depthwiseRows<tileResults, 1, 2>
+                                 : depthwiseRows<tileResults, 1, 0>;
     case 2:
-      return wide ? depthwiseRows<wideTile, 1, 2> : depthwiseRows<narrowTile, 2, 2>;
+      return columns.taps == 3 ? depthwiseRows<tileResults, 2, 3> : depthwiseRows<tileResults, 2, 0>;
     default:
-      return depthwiseRows<1, blockVectors, 1>;
+      return depthwiseRows<1, 1, 0>;
   }
 }
 
