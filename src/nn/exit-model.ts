@@ -20,6 +20,8 @@ export interface ExitModel {
   readonly inputShape: readonly [number, number, number];
   readonly exits: number;
   readonly params: ReadonlyMap<string, ParamSpec>;
+  /** Names that the authors' checkpoints hold but their network never uses: an import drops them. */
+  readonly ignoredWeights?: readonly string[];
   /** The logits [N, classes] of exits 1 … N. */
   forward(x: Tensor, scope: Scope): Tensor[];
 }

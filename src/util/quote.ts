@@ -7,3 +7,8 @@ export function quote(value: unknown): string {
 
 /** Those that JSON does not escape. */
 const CONTROLS = /[\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
+
+/** A dotted name that a file gave, as it is; anything else quoted, since it may hold anything. */
+export function nameText(name: string): string {
+  return /^[\w.<>-]{1,120}$/.test(name) ? name : quote(name);
+}

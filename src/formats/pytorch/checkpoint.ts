@@ -12,7 +12,7 @@ import { kindOf, type PickleValue } from "./values.js";
 /** What a PyTorch checkpoint holds of a network. */
 export interface PyTorchCheckpoint {
   /** The stream of PyTorch up to 1.5, or the zip archive of later ones. */
-  readonly container: "stream" | "zip";
+  readonly container: "legacy" | "zip";
   /** The keys that lead to the state dict; none if it was saved alone. */
   readonly path: readonly string[];
   /** What all names began with, such as `module.`; it is taken off. */
@@ -76,7 +76,7 @@ const EXPANSION_BASE = 2 ** 20;
 
 function containerOf(bytes: Uint8Array, source: string): PyTorchCheckpoint["container"] {
   if (startsWith(bytes, [0x50, 0x4b, 3, 4])) return "zip";
-  if (startsWith(bytes, [0x80])) return "stream";
+  if (startsWith(bytes, [0x80])) return "legacy";
   const start = String.fromCharCode(...bytes.subarray(0, 16));
   throw new FormatError(
     source,

@@ -1,4 +1,4 @@
-import { quote } from "../../util/quote.js";
+import { nameText } from "../../util/quote.js";
 import type { ByteReader } from "./byte-reader.js";
 import { call, isKnown, type CallContext } from "./globals.js";
 import { GlobalName, kindOf, Tuple, type Dict, type PickleValue } from "./values.js";
@@ -100,7 +100,7 @@ export class Machine implements CallContext {
     const full = `${module}.${name}`;
     if (!isKnown(full)) {
       this.fail(
-        `Expected tensors and plain values but the pickle refers to ${displayName(full)}, which is neither, and which may run code; nothing was run. Save the network's state_dict() alone, and import that`,
+        `Expected tensors and plain values but the pickle refers to ${nameText(full)}, which is neither, and which may run code; nothing was run. Save the network's state_dict() alone, and import that`,
       );
     }
     this.push(new GlobalName(full));
@@ -165,9 +165,4 @@ export class Machine implements CallContext {
       `Expected ${what} in the pickle before byte ${this.reader.position} but received ${kindOf(value)}: it is damaged`,
     );
   }
-}
-
-/** A dotted name as it is; anything else quoted, since it may hold anything. */
-function displayName(name: string): string {
-  return /^[\w.<>]{1,120}$/.test(name) ? name : quote(name);
 }
