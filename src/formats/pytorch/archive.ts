@@ -11,15 +11,16 @@ import { storageBytes, StorageTable } from "./storages.js";
  * `<name>/byteorder` names (little-endian in files that are older than that entry).
  */
 export function readArchive(bytes: Uint8Array, source: string): Contents {
-  const entries = unzip(bytes, source);
-  const pickles = [...entries.keys()].filter((name) => /^[^/]+\/data\.pkl$/.test(name));
+  const listed = list(bytes, source);
+  const pickles = [...listed.keys()].filter((name) => /^[^/]+\/data\.pkl$/.test(name));
   const [pickle] = pickles;
   if (pickle === undefined || pickles.length > 1) {
     throw new FormatError(
       source,
-      `Expected a PyTorch checkpoint, a zip archive with one data.pkl, but received ${pickles.length} of them among ${entries.size} entries`,
+      `Expected a PyTorch checkpoint, a zip archive with one data.pkl, but received ${pickles.length} of them among ${listed.size} entries`,
     );
   }
+  const entries = extract(bytes, listed, source);
   const folder = pickle.slice(0, -"data.pkl".length);
   const reader = new ByteReader(entries.get(pickle)!, `${source}, data.pkl`);
   const storages = new StorageTable(reader);
@@ -46,47 +47,56 @@ function isLittleEndian(entry: Uint8Array | undefined, source: string): boolean 
   throw new FormatError(source, `Expected little or big in the entry byteorder but received ${quote(order)}`);
 }
 
+/** The directory of a zip archive, by name. */
+function list(bytes: Uint8Array, source: string): Map<string, UnzipFileInfo> {
+  const listed = new Map<string, UnzipFileInfo>();
+  unzip(bytes, source, (entry) => {
+    if (listed.has(entry.name))
+      throw new FormatError(source, `Expected every entry once but received ${quote(entry.name)} twice`);
+    listed.set(entry.name, entry);
+    return false;
+  });
+  return listed;
+}
+
 /**
  * The entries of a zip archive, by name. PyTorch stores them as they are, so that they can be mapped into memory, and only that is accepted: an entry
  * takes its own size in the file, all of them together at most the file's, so that nothing can expand, neither by compression nor by entries that overlap.
  * Checksums are not looked at, as PyTorch does not either, and may leave them out.
  */
-function unzip(bytes: Uint8Array, source: string): Map<string, Uint8Array> {
-  const sizes = new Map<string, number>();
+function extract(
+  bytes: Uint8Array,
+  listed: ReadonlyMap<string, UnzipFileInfo>,
+  source: string,
+): Map<string, Uint8Array> {
+  const fail = (message: string): never => {
+    throw new FormatError(source, message);
+  };
   let total = 0;
-  const check = ({ name, size, originalSize, compression }: UnzipFileInfo): boolean => {
-    const fail = (message: string): never => {
-      throw new FormatError(source, message);
-    };
+  for (const [name, { size, originalSize, compression }] of listed) {
     if (compression !== 0)
       fail(
         `Expected entries stored as they are, as PyTorch writes them, but received ${quote(name)} compressed from ${originalSize} to ${size} bytes; unpack the archive and zip it again with zip -0`,
       );
     if (size !== originalSize)
       fail(`Expected ${originalSize} bytes in the stored entry ${quote(name)} but received ${size}: it is damaged`);
-    if (sizes.has(name)) fail(`Expected every entry once but received ${quote(name)} twice`);
-    sizes.set(name, size);
-    total += size + MIN_ENTRY_BYTES;
-    if (total > bytes.length)
-      fail(`Expected entries that fit into the ${bytes.length} bytes of the file but received more: they overlap`);
-    return true;
-  };
-  const entries = new Map(Object.entries(extract(bytes, source, check)));
-  for (const [name, size] of sizes) {
+    total += size + HEADERS_BYTES;
+  }
+  if (total > bytes.length)
+    fail(`Expected entries that fit into the ${bytes.length} bytes of the file but received ${total}: they overlap`);
+  const entries = new Map(Object.entries(unzip(bytes, source, () => true)));
+  for (const [name, { size }] of listed) {
     const received = entries.get(name)?.length;
-    if (received === size) continue;
-    throw new FormatError(
-      source,
-      `Expected ${size} bytes in the entry ${quote(name)} but received ${received ?? "none"}: the file is truncated`,
-    );
+    if (received !== size)
+      fail(`Expected ${size} bytes in the entry ${quote(name)} but received ${received ?? "none"}: it is truncated`);
   }
   return entries;
 }
 
-/** The headers of an entry, at its place and in the directory at the end. */
-const MIN_ENTRY_BYTES = 30 + 46;
+/** What an entry takes besides its content: a header at its place and one in the directory. */
+const HEADERS_BYTES = 30 + 46;
 
-function extract(
+function unzip(
   bytes: Uint8Array,
   source: string,
   filter: (entry: UnzipFileInfo) => boolean,

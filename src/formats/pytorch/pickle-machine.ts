@@ -7,7 +7,7 @@ import { GlobalName, kindOf, Tuple, type Dict, type PickleValue } from "./values
 export type Persistent = (id: PickleValue) => PickleValue;
 
 /** Far more than any checkpoint of this package's models takes (RDI-ResNet38: 11,000), and at most some hundreds of megabytes of small objects. */
-export const MAX_STEPS = 2_000_000;
+export const MAX_STEPS = 1_000_000;
 
 /** PyTorch's own magic number takes 10 bytes. */
 const MAX_LONG_BYTES = 256;
