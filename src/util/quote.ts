@@ -1,9 +1,12 @@
 /** A value as JSON, shortened, since what came may be large; without control characters that a terminal would obey. */
 export function quote(value: unknown): string {
   if (value === undefined) return "nothing";
-  const text = JSON.stringify(value).replace(CONTROLS, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
-  return text.length <= 80 ? text : `${text.slice(0, 77)}…`;
+  const short = typeof value === "string" ? value.slice(0, LONGEST + 1) : value;
+  const text = JSON.stringify(short).replace(CONTROLS, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return text.length <= LONGEST ? text : `${text.slice(0, LONGEST - 3)}…`;
 }
+
+const LONGEST = 80;
 
 /** Those that JSON does not escape. */
 const CONTROLS = /[\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
