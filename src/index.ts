@@ -19,12 +19,15 @@ export {
   calibrate,
   classify,
   evaluate,
+  importCheckpoint,
   load,
   save,
   type CalibrationRule,
+  type CheckpointSource,
   type Classification,
   type Evaluation,
   type ExitPolicy,
+  type ImportedCheckpoint,
 } from "./inference/index.js";
 export {
   train,
@@ -37,5 +40,6 @@ export { openDataset } from "./data/registry.js";
 export { digits } from "./data/digits.js";
 export { mnist } from "./data/mnist.js";
 export type { Dataset } from "./data/dataset.js";
+export { readPyTorchCheckpoint, type PyTorchCheckpoint } from "./formats/pytorch/checkpoint.js";
 export { readSafetensors, writeSafetensors } from "./formats/safetensors.js";
 export { ArgumentError, BackendError, DivergedError, FormatError, RdiError, ShapeError } from "./util/errors.js";

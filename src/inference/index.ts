@@ -18,5 +18,6 @@ export {
   type ExitEvaluation,
   type PolicyOutcome,
 } from "./evaluate.js";
+export { importCheckpoint, type CheckpointSource, type ImportedCheckpoint } from "./import-checkpoint.js";
 export { checkPolicy, lastExitPolicy, policyMacs, type ExitPolicy } from "./policy.js";
 export { sweep, type SweepPoint } from "./sweep.js";
