@@ -1,7 +1,7 @@
 import { beforeAll, expect, it } from "vitest";
 import { describeCli, rdi, type Outcome } from "./rdi.js";
 
-const COMMANDS = ["quickstart", "train", "evaluate", "attack", "calibrate", "classify", "info", "doctor"];
+const COMMANDS = ["quickstart", "train", "evaluate", "attack", "calibrate", "classify", "export", "info", "doctor"];
 
 describeCli("help and usage", () => {
   it("lists the commands", async () => {
