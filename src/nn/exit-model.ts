@@ -40,6 +40,11 @@ export function tracedScope(model: ExitModel, tracer: Tracer, random?: F.RandomS
   };
 }
 
+/** The names of the parameters that are learned. */
+export function learnedParams(model: ExitModel): string[] {
+  return [...model.params].filter(([, { statistic }]) => statistic !== true).map(([name]) => name);
+}
+
 /**
  * The inference graph: input `images`, and for each exit i the outputs `exit<i>.logits`, `exit<i>.probabilities` and `exit<i>.entropy`.
  */

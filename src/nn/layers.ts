@@ -6,6 +6,8 @@ import { kaimingNormal, linearUniform, zeros, type Initializer } from "./init.js
 export interface ParamSpec {
   readonly spec: Spec;
   readonly init: Initializer;
+  /** Statistics are not learned: the forward pass in train mode updates them. */
+  readonly statistic?: boolean;
 }
 
 /** What a layer's forward pass takes from its surroundings. */

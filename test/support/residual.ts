@@ -1,6 +1,16 @@
 import type { ExitModel } from "../../src/nn/exit-model.js";
 import { ones, zeros, type Initializer } from "../../src/nn/init.js";
-import { conv2d, flatten, lambda, linear, maxPool2d, relu, sequential, type Layer } from "../../src/nn/layers.js";
+import {
+  conv2d,
+  flatten,
+  lambda,
+  linear,
+  maxPool2d,
+  relu,
+  sequential,
+  type Layer,
+  type ParamSpec,
+} from "../../src/nn/layers.js";
 import { f32 } from "../../src/ops/spec.js";
 import * as F from "../../src/tensor/functional.js";
 
@@ -13,11 +23,11 @@ const around =
 function batchNorm(name: string, channels: number): Layer {
   const spec = f32(channels);
   return {
-    params: new Map([
+    params: new Map<string, ParamSpec>([
       [`${name}.weight`, { spec, init: ones }],
       [`${name}.bias`, { spec, init: zeros }],
-      [`${name}.running_mean`, { spec, init: around(0, 0.2) }],
-      [`${name}.running_var`, { spec, init: around(1, 0.5) }],
+      [`${name}.running_mean`, { spec, init: around(0, 0.2), statistic: true }],
+      [`${name}.running_var`, { spec, init: around(1, 0.5), statistic: true }],
     ]),
     forward(x, scope) {
       const scale = F.div(scope.param(`${name}.weight`), F.sqrt(F.add(scope.param(`${name}.running_var`), 1e-5)));
