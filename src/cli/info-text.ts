@@ -99,7 +99,8 @@ export function fileText({ metadata, tensors, mismatch }: FileInfo, model?: stri
 /** `key: value`, with objects as indented lines of their own. */
 function entryLines(key: string, value: unknown, depth: number): string[] {
   const indent = "  ".repeat(depth);
-  if (value !== null && typeof value === "object" && !Array.isArray(value)) {
+  const hasEntries = value !== null && typeof value === "object" && Object.keys(value).length > 0;
+  if (hasEntries && !Array.isArray(value)) {
     return [`${indent}${key}:`, ...Object.entries(value).flatMap(([k, v]) => entryLines(k, v, depth + 1))];
   }
   return [`${indent}${key}: ${typeof value === "string" ? value : JSON.stringify(value)}`];

@@ -102,4 +102,4 @@ function kindOf(graph: Graph, node: Node): string {
   return KINDS[node.op] ?? node.op;
 }
 
-const KINDS: Partial<Record<OpName, string>> = { channelAffine: "batch norm", relu: "ReLU" };
+const KINDS: Partial<Record<OpName, string>> = { channelAffine: "BN", relu: "ReLU" };
