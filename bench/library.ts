@@ -1,3 +1,4 @@
+import type * as Onnx from "../src/formats/onnx/onnx-model.js";
 import type * as Cost from "../src/graph/cost.js";
 import type * as Optimize from "../src/graph/passes/optimize.js";
 import type * as Package from "../src/index.js";
@@ -14,6 +15,7 @@ async function built(file: string): Promise<unknown> {
 
 // The built package, as users run it, and those of its parts that it does not export.
 export const rdi = (await built("index.js")) as typeof Package;
+export const { onnxModel } = (await built("formats/onnx/onnx-model.js")) as typeof Onnx;
 export const { graphMacs } = (await built("graph/cost.js")) as typeof Cost;
 export const { optimize } = (await built("graph/passes/optimize.js")) as typeof Optimize;
 export const { imageSpec, tracedScope } = (await built("nn/exit-model.js")) as typeof ExitModels;

@@ -41,5 +41,12 @@ export { digits } from "./data/digits.js";
 export { mnist } from "./data/mnist.js";
 export type { Dataset } from "./data/dataset.js";
 export { readPyTorchCheckpoint, type PyTorchCheckpoint } from "./formats/pytorch/checkpoint.js";
+export {
+  exportOnnx,
+  type OnnxExportOptions,
+  type OnnxFile,
+  type OnnxPolicy,
+  type OnnxPort,
+} from "./formats/onnx/export.js";
 export { readSafetensors, writeSafetensors } from "./formats/safetensors.js";
 export { ArgumentError, BackendError, DivergedError, FormatError, RdiError, ShapeError } from "./util/errors.js";
