@@ -24,6 +24,8 @@ export interface RunOptions extends AttackOptions {
   readonly weightDecay?: number;
   readonly attackMode?: "train" | "eval";
   readonly epsWarmup?: number;
+  readonly augmentCrop?: number;
+  readonly augmentFlip?: boolean;
   readonly exitWeights?: readonly number[];
   readonly validation?: number;
   readonly checkpointEvery?: number;
@@ -80,6 +82,13 @@ export function withTrainOptions(command: Command): Command {
         number(0, 1),
       ),
     )
+    .addOption(
+      new Option(
+        "--augment-crop <pixels>",
+        "pad training images with so many pixels on every side and take a random part (default: 0)",
+      ).argParser(integer(0)),
+    )
+    .option("--augment-flip", "mirror a random half of the training images")
     .addOption(
       new Option("--exit-weights <list>", "the weight of each exit's loss, as 0.5,1,1 (default: 1 each)").argParser(
         numberList,
@@ -140,6 +149,10 @@ export async function configOf(options: RunOptions, dataset: Dataset): Promise<T
         learningRate: options.lr,
         schedule: options.lrMilestones && { milestones: [...options.lrMilestones], factor: 0.1 },
         validationFraction: options.validation,
+        augment:
+          options.augmentCrop === undefined && options.augmentFlip === undefined
+            ? undefined
+            : defined({ crop: options.augmentCrop, flip: options.augmentFlip }),
       }),
     }),
   );

@@ -80,6 +80,13 @@ function checkConfig(net: Network, dataset: Dataset, config: TrainConfig): void 
   const { model } = net;
   expectArgument(config.model === model.name, "the network", `the model ${config.model} of the settings`, model.name);
   checkDataset(model, dataset);
+  const side = Math.min(...model.inputShape.slice(1));
+  expectArgument(
+    config.augment.crop < side,
+    "augment.crop",
+    `less than the ${side} pixels of an image`,
+    config.augment.crop,
+  );
   const weights = config.exitWeights;
   if (weights !== undefined && weights.length !== model.exits) {
     throw new ArgumentError(
