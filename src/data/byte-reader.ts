@@ -28,9 +28,9 @@ export class ByteReader {
   /** Makes sure that the chunk in hand is not empty; false at the end of the stream. */
   async #fill(): Promise<boolean> {
     while (this.#chunk.length === 0) {
-      const { done, value } = await this.#chunks.next();
-      if (done === true) return false;
-      this.#chunk = value;
+      const next = await this.#chunks.next();
+      if (next.done === true) return false;
+      this.#chunk = next.value;
     }
     return true;
   }

@@ -147,7 +147,7 @@ interface LabelledFile {
 async function listFiles(folder: string, classNames: readonly string[]): Promise<LabelledFile[]> {
   const present = await foldersIn(folder);
   const byClass = await Promise.all(
-    classNames.map((name) => (present.includes(name) ? listImages(join(folder, name)) : [])),
+    classNames.map((name) => (present.includes(name) ? listImages(join(folder, name)) : Promise.resolve([]))),
   );
   const longest = Math.max(...byClass.map((paths) => paths.length));
   return Array.from({ length: longest }, (_, i) =>

@@ -22,7 +22,7 @@ const CHUNK = 2 ** 18;
 export async function readTar(path: string, wanted: readonly string[]): Promise<Map<string, Uint8Array>> {
   const files = new Map<string, Uint8Array>();
   try {
-    const bytes: ReadableStream<Uint8Array> = Readable.toWeb(Readable.from(unpacked(path)));
+    const bytes = Readable.toWeb(Readable.from(unpacked(path))) as ReadableStream<Uint8Array>;
     for await (const { header, body } of bytes.pipeThrough(createTarDecoder({ strict: true }) as TarDecoder)) {
       const name = header.name.slice(header.name.lastIndexOf("/") + 1);
       if (header.type === "file" && wanted.includes(name)) files.set(name, await contentOf(body, header.size, path));

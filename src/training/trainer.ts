@@ -66,7 +66,16 @@ export async function train(
   if (stopped === "aborted") return result;
 
   const policy = await calibrate(net, validation);
-  const record = { config, dataset: dataset.name, iteration, iterations, seconds, version: packageVersion() };
+  const { name, classNames } = dataset;
+  const record = {
+    config,
+    dataset: name,
+    ...(classNames && { classNames }),
+    iteration,
+    iterations,
+    seconds,
+    version: packageVersion(),
+  };
   await save(files.model, net, { policy, training: record });
   return { ...result, model: files.model, policy };
 }

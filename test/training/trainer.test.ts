@@ -159,7 +159,7 @@ describe("training", () => {
       const out = newFolder();
       using net = newNetwork(backend);
       await train(net, dataset, { ...settings, logEvery: 1, epochs: 1, learningRate: 1e-9 }, { out });
-      return logLines(out);
+      return await logLines(out);
     };
     const [plain, augmented] = [await lossesOf({ ...quick, augment: {} }), await lossesOf(quick)];
     for (const [i, line] of augmented.entries()) expect(line.loss).not.toBe(plain[i]!.loss);
