@@ -37,8 +37,11 @@ export {
   type TrainResult,
 } from "./training/index.js";
 export { openDataset } from "./data/registry.js";
+export { cifar10, cifar100 } from "./data/cifar.js";
 export { digits } from "./data/digits.js";
+export { imageFolder } from "./data/image-folder.js";
 export { mnist } from "./data/mnist.js";
+export { svhn } from "./data/svhn.js";
 export type { Dataset } from "./data/dataset.js";
 export { readPyTorchCheckpoint, type PyTorchCheckpoint } from "./formats/pytorch/checkpoint.js";
 export {

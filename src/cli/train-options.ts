@@ -1,9 +1,9 @@
 import { Option, type Command } from "commander";
 import type { Dataset } from "../data/dataset.js";
-import { DATASET_NAMES } from "../data/registry.js";
 import { models } from "../models/index.js";
 import { parseTrainConfig, type TrainConfig } from "../training/index.js";
 import { attackOf, expectExit, withAttackOptions, type AttackOptions } from "./attack-options.js";
+import { datasetOption, withDataOptions } from "./dataset-options.js";
 import { defined } from "./defined.js";
 import { withEngineOptions, type EngineOptions } from "./engine-options.js";
 import { integer, number } from "./numbers.js";
@@ -15,6 +15,7 @@ export interface RunOptions extends AttackOptions {
   readonly model?: string;
   readonly dataset?: string;
   readonly data?: string;
+  readonly skipCorrupt?: boolean;
   readonly epochs?: number;
   readonly iterations?: number;
   readonly batchSize?: number;
@@ -24,6 +25,8 @@ export interface RunOptions extends AttackOptions {
   readonly weightDecay?: number;
   readonly attackMode?: "train" | "eval";
   readonly epsWarmup?: number;
+  readonly augmentCrop?: number;
+  readonly augmentFlip?: boolean;
   readonly exitWeights?: readonly number[];
   readonly validation?: number;
   readonly checkpointEvery?: number;
@@ -44,10 +47,11 @@ const DEFAULT_EPOCHS = 10;
 
 export function withTrainOptions(command: Command): Command {
   withAttackOptions(
-    command
-      .addOption(new Option("--model <name>", "the network").choices([...models.keys()]))
-      .addOption(new Option("--dataset <name>", "the data set; digits is embedded").choices(DATASET_NAMES))
-      .option("--data <dir>", "the folder of its files, or the folder above it")
+    withDataOptions(
+      command
+        .addOption(new Option("--model <name>", "the network").choices([...models.keys()]))
+        .addOption(datasetOption()),
+    )
       .requiredOption("--out <dir>", "where the checkpoint, the log, the model and the report go")
       .addOption(
         new Option(
@@ -80,6 +84,13 @@ export function withTrainOptions(command: Command): Command {
         number(0, 1),
       ),
     )
+    .addOption(
+      new Option(
+        "--augment-crop <pixels>",
+        "pad training images with so many pixels on every side and take a random part (default: 0)",
+      ).argParser(integer(0)),
+    )
+    .option("--augment-flip", "mirror a random half of the training images")
     .addOption(
       new Option("--exit-weights <list>", "the weight of each exit's loss, as 0.5,1,1 (default: 1 each)").argParser(
         numberList,
@@ -140,6 +151,10 @@ export async function configOf(options: RunOptions, dataset: Dataset): Promise<T
         learningRate: options.lr,
         schedule: options.lrMilestones && { milestones: [...options.lrMilestones], factor: 0.1 },
         validationFraction: options.validation,
+        augment:
+          options.augmentCrop === undefined && options.augmentFlip === undefined
+            ? undefined
+            : defined({ crop: options.augmentCrop, flip: options.augmentFlip }),
       }),
     }),
   );

@@ -58,11 +58,10 @@ export function addTrain(program: Command): void {
 async function run(options: TrainCommandOptions, command: Command): Promise<TrainReport> {
   const { out, resume = false, reportImages, timeLimit } = options;
   const stored = resume ? await readSettings(out) : undefined;
-  const settings = stored !== undefined && !givesSettings(command) ? stored : await settingsOf(options, stored);
-  const { dataset: name, data, config } = settings;
-  const source = { dataset: name, ...defined({ data }) };
-  const images = await openSplit(source, "train");
-  const test = await openSplit(source, "test");
+  const { settings, images } =
+    stored !== undefined && !givesSettings(command) ? await openStored(stored) : await settingsOf(options, stored);
+  const { dataset: name, config } = settings;
+  const test = await openSplit({ ...settings, model: config.model }, "test");
   await expectWritableFolder(out);
 
   // A run repeats, bit for bit, only with as many threads.
@@ -104,14 +103,25 @@ async function run(options: TrainCommandOptions, command: Command): Promise<Trai
   };
 }
 
+/** What to train by, and on. */
+interface Prepared {
+  readonly settings: TrainSettings;
+  readonly images: Dataset;
+}
+
 /** The settings that the options make; of a resumed run, on the same data set. */
-async function settingsOf(options: TrainCommandOptions, stored: TrainSettings | undefined): Promise<TrainSettings> {
+async function settingsOf(options: TrainCommandOptions, stored: TrainSettings | undefined): Promise<Prepared> {
   const dataset = expectGiven(options.dataset, "dataset");
   if (stored !== undefined && stored.dataset !== dataset) {
     throw new UsageError(`Expected --dataset ${stored.dataset}, that of the run to resume, but received ${dataset}`);
   }
-  const source = { dataset, ...defined({ data: options.data }) };
-  return { ...source, config: await configOf(options, await openSplit(source, "train")) };
+  const source = { dataset, ...defined({ data: options.data, skipCorrupt: options.skipCorrupt }) };
+  const images = await openSplit({ ...source, model: expectGiven(options.model, "model") }, "train");
+  return { settings: { ...source, config: await configOf(options, images) }, images };
+}
+
+async function openStored(settings: TrainSettings): Promise<Prepared> {
+  return { settings, images: await openSplit({ ...settings, model: settings.config.model }, "train") };
 }
 
 function initialNetwork({ model: name, seed }: TrainConfig, backend: Backend): Network {

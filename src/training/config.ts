@@ -20,6 +20,13 @@ const scheduleSchema = z.strictObject({
   factor: z.number().positive(),
 });
 
+const augmentSchema = z.strictObject({
+  /** Pixels of black to pad every side with, before a random part of the old size is taken. */
+  crop: z.int().min(0).default(0),
+  /** Whether a random half of the images is mirrored. */
+  flip: z.boolean().default(false),
+});
+
 /** Settings of a training run; the defaults are those of "Triple Wins" (ICLR 2020) for MNIST. */
 export const trainConfigSchema = z.strictObject({
   model: z.string(),
@@ -35,6 +42,8 @@ export const trainConfigSchema = z.strictObject({
   attack: attackSchema.nullable(),
   /** Whether attacks see the network as while training (with dropout) or as at inference. */
   attackMode: z.enum(["train", "eval"]).default("eval"),
+  /** Random changes of the training images, anew in every epoch; none by default. */
+  augment: augmentSchema.default({ crop: 0, flip: false }),
   /** The weight of each exit's loss; 1 each if absent. */
   exitWeights: z.array(z.number().min(0)).optional(),
   /** The fraction of the images that is held out, and calibrated on. */
