@@ -39,7 +39,7 @@ export function modelLayers(model: ExitModel): TracedLayer[] {
   const trunk = new Set(splitAtExits(graph, exits.slice(-1))[0]!.nodes);
   const paramsOf = parameterFinder(graph);
   const counted = new Set<string>(model.params.keys());
-  for (const name of learnedParams(model)) counted.delete(name);
+  for (const name of learnedParams(model).keys()) counted.delete(name);
   return splitAtExits(graph, exits).flatMap(({ exit, nodes }) =>
     nodes
       .filter((node) => isPerImage(graph.specs[node.out]!))
@@ -64,7 +64,7 @@ export function modelLayers(model: ExitModel): TracedLayer[] {
 
 /** The number of parameters that are learned. */
 export function parameterCount(model: ExitModel): number {
-  return learnedParams(model).reduce((sum, name) => sum + imageElements(model.params.get(name)!.spec), 0);
+  return [...learnedParams(model).values()].reduce((sum, { spec }) => sum + imageElements(spec), 0);
 }
 
 /** Finds the parameters that a node reads, itself or by way of what is computed from parameters alone, such as batch norm's scale. */

@@ -49,9 +49,9 @@ export function tracedScope(model: ExitModel, tracer: Tracer, training?: { reado
   };
 }
 
-/** The names of the parameters that are learned. */
-export function learnedParams(model: ExitModel): string[] {
-  return [...model.params].filter(([, { statistic }]) => statistic !== true).map(([name]) => name);
+/** The parameters that are learned. */
+export function learnedParams(model: ExitModel): Map<string, ParamSpec> {
+  return new Map([...model.params].filter(([, { statistic }]) => statistic !== true));
 }
 
 /**

@@ -36,7 +36,7 @@ export function gradientGraph(model: ExitModel, settings: StepSettings): Graph {
     losses.forEach((loss, i) => tracer.output(`exit${i + 1}.loss`, loss));
 
     const total = losses.map((loss, i) => F.mul(F.meanBatch(loss), settings.exitWeights[i]!)).reduce(F.add);
-    const names = learnedParams(model);
+    const names = [...learnedParams(model).keys()];
     const weights = names.map((name) => scope.param(name));
     gradients(F.mul(total, tracer.input("share", f32())), weights).forEach((gradient, p) => {
       const sum = gradientOf(names[p]!);
@@ -49,8 +49,7 @@ export function gradientGraph(model: ExitModel, settings: StepSettings): Graph {
 function updateGraph(model: ExitModel, { momentum, weightDecay }: StepSettings): Graph {
   return trace((tracer) => {
     const lr = tracer.input("lr", f32());
-    for (const name of learnedParams(model)) {
-      const { spec } = model.params.get(name)!;
+    for (const [name, { spec }] of learnedParams(model)) {
       const [weight, velocity, sum] = [name, velocityOf(name), gradientOf(name)].map((param) =>
         tracer.param(param, spec),
       ) as [Tensor, Tensor, Tensor];
@@ -94,12 +93,11 @@ export class TrainingStep implements Disposable {
     this.#model = model;
     this.#rows = rows;
     this.#dropout = settings.dropout;
-    const zeros = learnedParams(model).flatMap((name) => {
-      const { spec } = model.params.get(name)!;
-      return [velocityOf(name), gradientOf(name)].map(
+    const zeros = [...learnedParams(model)].flatMap(([name, { spec }]) =>
+      [velocityOf(name), gradientOf(name)].map(
         (param) => [param, { spec, data: new Float32Array(imageElements(spec)) }] as const,
-      );
-    });
+      ),
+    );
     this.#state = backend.bindParams(new Map(zeros));
     const params = new JoinedParams(net.params, this.#state);
     let gradient: Executable | undefined;
@@ -134,7 +132,7 @@ export class TrainingStep implements Disposable {
   /** Copies the velocities out, by parameter. */
   async velocities(): Promise<Map<string, Float32Array>> {
     const values = new Map<string, Float32Array>();
-    for (const name of learnedParams(this.#model))
+    for (const name of learnedParams(this.#model).keys())
       values.set(name, (await this.#state.get(velocityOf(name))) as Float32Array);
     return values;
   }

@@ -61,7 +61,7 @@ describeCli("help and usage", () => {
     [["train", "--out", "nowhere"], "--dataset not specified", "rdi train --help"],
     [["train", "--out", "nowhere", "--epochs", "1", "--iterations", "2"], "cannot be used with", "rdi train --help"],
     [["quickstart", "--epochs", "few"], "Expected a number", "rdi quickstart --help"],
-    [["info", "no-such-model"], "Expected a model (rdi-smallcnn, smallcnn) or a file", "rdi info --help"],
+    [["info", "no-such-model"], "Expected a model (rdi-smallcnn, smallcnn, rdi-resnet38", "rdi info --help"],
   ])("refuses %j", async (args, message, hint) => {
     const { status, stdout, stderr } = await rdi(...args);
     expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
