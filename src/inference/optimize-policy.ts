@@ -16,7 +16,7 @@ export interface PolicyPoint extends Outcome {
 }
 
 export interface OptimizeOptions {
-  /** Candidates for a threshold, from each sample. Default 64. */
+  /** Candidates for a threshold, from each sample. Default 32. */
   readonly quantiles?: number;
 }
 
@@ -39,7 +39,7 @@ export function optimizePolicy(
   samples: readonly PolicySample[],
   macsOf: (exits: readonly number[]) => readonly Macs[],
   objective: PolicyObjective,
-  { quantiles = 64 }: OptimizeOptions = {},
+  { quantiles = 32 }: OptimizeOptions = {},
 ): OptimizedPolicy {
   const grid = new ThresholdGrid(samples, quantiles);
   const order = orderFor(objective);
