@@ -20,15 +20,18 @@ export {
   calibrateFor,
   classify,
   evaluate,
+  importCheckpoint,
   load,
   optimizePolicy,
   save,
   type CalibratedPolicy,
   type CalibrateForOptions,
   type CalibrationRule,
+  type CheckpointSource,
   type Classification,
   type Evaluation,
   type ExitPolicy,
+  type ImportedCheckpoint,
 } from "./inference/index.js";
 export {
   train,
@@ -41,5 +44,13 @@ export { openDataset } from "./data/registry.js";
 export { digits } from "./data/digits.js";
 export { mnist } from "./data/mnist.js";
 export type { Dataset } from "./data/dataset.js";
+export { readPyTorchCheckpoint, type PyTorchCheckpoint } from "./formats/pytorch/checkpoint.js";
+export {
+  exportOnnx,
+  type OnnxExportOptions,
+  type OnnxFile,
+  type OnnxPolicy,
+  type OnnxPort,
+} from "./formats/onnx/export.js";
 export { readSafetensors, writeSafetensors } from "./formats/safetensors.js";
 export { ArgumentError, BackendError, DivergedError, FormatError, RdiError, ShapeError } from "./util/errors.js";

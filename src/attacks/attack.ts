@@ -7,9 +7,12 @@ import { describeMethod, type AttackMethod } from "./method.js";
 export interface PerturbOptions {
   /** The image ids on which random starts depend; 0 … n − 1 if absent. */
   readonly ids?: ArrayLike<number>;
-  /** Images that are attacked together; the result does not depend on it. Default 256. */
+  /** Images that are attacked together; in mode "eval" the result does not depend on it. Default 256. */
   readonly batchSize?: number;
-  /** "train" keeps dropout active, with masks of its own in every step; default "eval". */
+  /**
+   * "train" keeps dropout active, with masks of its own in every step, and has batch norm use, and update, the statistics of the batch; default
+   * "eval".
+   */
   readonly mode?: CraftMode;
   readonly onProgress?: (doneImages: number, totalImages: number) => void;
   /** Looked at between batches; its reason is thrown. */
@@ -35,7 +38,7 @@ export interface Attack {
    */
   perturb(net: Network, x: Float32Array, y: Int32Array, options?: PerturbOptions): Promise<Float32Array>;
   /**
-   * Attacks images x [n,C,H,W] in [0, 1] with labels y [n]. The network is unchanged.
+   * Attacks images x [n,C,H,W] in [0, 1] with labels y [n]. The network is unchanged (in mode "train" but for its running statistics).
    *
    * @throws ArgumentError for NaN or pixels outside [0, 1], labels that are not the model's, or a form naming an exit that the model has not
    */

@@ -1,6 +1,6 @@
 import type { Graph } from "../graph/types.js";
 import { imageSpec, tracedScope, type ExitModel } from "../nn/exit-model.js";
-import type { HostValues } from "../nn/executable.js";
+import type { Executable, HostValues } from "../nn/executable.js";
 import type { Network } from "../nn/network.js";
 import { f32, i32 } from "../ops/spec.js";
 import * as F from "../tensor/functional.js";
@@ -86,7 +86,7 @@ async function ascend(net: Network, loss: AttackLoss, method: AttackMethod, batc
   const run = (values: HostValues, repeat: number): ReturnType<typeof program.run> =>
     program.run(size, values, { repeat, outputs: ["next"] });
   let result: Awaited<ReturnType<typeof run>>;
-  if (mode === "eval") {
+  if (!masked(program)) {
     result = await run(inputs, steps);
   } else {
     result = await run({ ...inputs, ids: batch.ids, seed: maskSeed(method, loss, 0) }, 1);
@@ -118,8 +118,23 @@ function stepGraph(model: ExitModel, loss: AttackLoss, rule: UpdateRule, mode: C
 /** The cross-entropy [N] of every exit against the input `labels`. */
 function exitLosses(model: ExitModel, tracer: Tracer, x: Tensor, mode: CraftMode): Tensor[] {
   const labels = tracer.input("labels", i32("N"));
-  const training = mode === "train" ? { random: randomSource(tracer) } : undefined;
-  return model.forward(x, tracedScope(model, tracer, training)).map((logits) => F.crossEntropy(logits, labels));
+  return model
+    .forward(x, tracedScope(model, tracer, mode === "train" ? lazyRandom(tracer) : undefined))
+    .map((logits) => F.crossEntropy(logits, labels));
+}
+
+/** A source of random masks whose inputs are made only if there are masks. */
+function lazyRandom(tracer: Tracer): { readonly random: F.RandomSource } {
+  return {
+    get random() {
+      return randomSource(tracer);
+    },
+  };
+}
+
+/** Whether a program in train mode needs new masks for every step. */
+function masked(program: Executable): boolean {
+  return program.graph.inputs.has("seed");
 }
 
 function randomSource(tracer: Tracer): F.RandomSource {
@@ -161,7 +176,7 @@ async function score(
       tracer.output("score", (exits?.map((exit) => losses[exit - 1]!) ?? losses).reduce(F.add));
     }),
   );
-  const masks: HostValues = mode === "train" ? { ids, seed: maskSeed(method, undefined, method.steps) } : {};
+  const masks: HostValues = masked(program) ? { ids, seed: maskSeed(method, undefined, method.steps) } : {};
   return (await program.run(size, { x: images, labels, ...masks })).get("score") as Float32Array;
 }
 

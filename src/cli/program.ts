@@ -4,6 +4,8 @@ import { addCalibrate } from "./calibrate.js";
 import { addClassify } from "./classify.js";
 import { addDoctor } from "./doctor.js";
 import { addEvaluate } from "./evaluate.js";
+import { addImport } from "./import.js";
+import { addExport } from "./export.js";
 import { addInfo } from "./info.js";
 import { packageVersion } from "../util/package-version.js";
 import { addQuickstart } from "./quickstart.js";
@@ -17,7 +19,18 @@ export function program(): Command {
     .exitOverride()
     .showHelpAfterError("Run rdi --help for the commands.")
     .addHelpText("after", "\nRun rdi <command> --help for its options and examples.\nStart with: rdi quickstart");
-  for (const add of [addQuickstart, addTrain, addEvaluate, addAttack, addCalibrate, addClassify, addInfo, addDoctor])
+  for (const add of [
+    addQuickstart,
+    addTrain,
+    addEvaluate,
+    addAttack,
+    addCalibrate,
+    addClassify,
+    addImport,
+    addExport,
+    addInfo,
+    addDoctor,
+  ])
     add(root);
   return root;
 }

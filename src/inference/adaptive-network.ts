@@ -43,7 +43,7 @@ export class AdaptiveNetwork extends Network {
 export type TrainingRecord = Readonly<Record<string, unknown>>;
 
 /** In the metadata of a weights file; other safetensors files are weights without a model's name. */
-const FORMAT = "rdi-net";
+export const FORMAT = "rdi-net";
 
 const policySchema = z.object({ exits: z.array(z.int()), thresholds: z.array(z.number()) });
 const recordSchema = z.record(z.string(), z.unknown());
@@ -124,7 +124,7 @@ export function storedWeights(model: ExitModel, weights: ReadonlyMap<string, Flo
  */
 export async function save(
   path: string,
-  net: Network,
+  net: Pick<Network, "model" | "weights">,
   { policy, training = {} }: { readonly policy: ExitPolicy; readonly training?: TrainingRecord },
 ): Promise<void> {
   checkPolicy(net.model, policy);

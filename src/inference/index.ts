@@ -20,6 +20,7 @@ export {
   type ExitEvaluation,
   type PolicyOutcome,
 } from "./evaluate.js";
+export { importCheckpoint, type CheckpointSource, type ImportedCheckpoint } from "./import-checkpoint.js";
 export {
   optimizePolicy,
   type OptimizedPolicy,

@@ -73,7 +73,7 @@ const BISECTIONS = 10;
 const REFINED = 4;
 
 /** How far a threshold moves on its grid at once while it is refined. */
-const STRIDES = [-3, -1, 1, 3];
+const STRIDES = [-3, -2, -1, 1, 2, 3];
 
 /** Every choice of early heads, with the last exit; those with fewer heads first, so that they win ties. */
 function headChoices(exits: number): number[][] {
@@ -181,17 +181,14 @@ function paretoFrontier(points: readonly Point[]): Point[] {
 }
 
 function expectReachable(objective: PolicyObjective, points: readonly Point[]): void {
-  const costs = points.map(({ cost }) => cost);
-  const accuracies = points.map(({ accuracy }) => accuracy);
+  if (points.some((point) => missBy(objective, point) <= ROUNDING)) return;
   if (objective.maximize === "accuracy") {
-    const least = Math.min(...costs);
-    if (objective.maxMacs >= least) return;
+    const least = Math.min(...points.map(({ cost }) => cost));
     throw new ArgumentError(
       `Expected a budget that a policy can keep, ${least.toFixed(2)} million multiply-accumulates an image or more, but received ${objective.maxMacs}`,
     );
   }
-  const most = Math.max(...accuracies);
-  if (objective.minAccuracy <= most + ROUNDING) return;
+  const most = Math.max(...points.map(({ accuracy }) => accuracy));
   throw new ArgumentError(
     `Expected an accuracy that a policy reaches on these images, at most ${most.toFixed(4)}, but received ${objective.minAccuracy}`,
   );

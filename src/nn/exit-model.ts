@@ -39,7 +39,12 @@ export function tracedScope(model: ExitModel, tracer: Tracer, training?: { reado
       return tracer.param(name, param.spec);
     },
     ...(training && {
-      training: { ...training, update: (name, value) => tracer.output(`${name}.next`, value, name) },
+      training: {
+        get random() {
+          return training.random;
+        },
+        update: (name, value) => tracer.output(`${name}.next`, value, name),
+      },
     }),
   };
 }
