@@ -12,15 +12,9 @@ describe("calibration for an objective", () => {
   const objective = { maximize: "accuracy", maxMacs: whole } as const;
   const attackOn = (exits: readonly number[]) => average(pgd({ eps: 0.2, step: 0.1, steps: 2 }), { exits });
 
-  function network(): { backend: ReferenceBackend; net: Network } {
-    const backend = new ReferenceBackend("float64");
-    return { backend, net: new Network(tinyModel, backend, initialParams(tinyModel, 3)) };
-  }
-
   it("reports what the policy does to clean images, and to images attacked at the exits that it uses", async () => {
-    const { backend, net } = network();
-    using _backend = backend;
-    using _net = net;
+    using backend = new ReferenceBackend("float64");
+    using net = new Network(tinyModel, backend, initialParams(tinyModel, 3));
     const dataset = tinyDataset(16);
     const seen: string[] = [];
     const found = await calibrateFor(net, dataset, objective, {
@@ -41,9 +35,8 @@ describe("calibration for an objective", () => {
   });
 
   it("needs no attack, and refuses an impossible share", async () => {
-    const { backend, net } = network();
-    using _backend = backend;
-    using _net = net;
+    using backend = new ReferenceBackend("float64");
+    using net = new Network(tinyModel, backend, initialParams(tinyModel, 3));
     const found = await calibrateFor(net, tinyDataset(8), objective);
     expect(found.attacked).toBeUndefined();
     const attacked = { attack: attackOn, share: 1.5 };

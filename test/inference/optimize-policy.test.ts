@@ -33,7 +33,7 @@ interface Outcome {
 function allOutcomes(details: ExitDetails): Outcome[] {
   const choices = [[3], [1, 3], [2, 3], [1, 2, 3]];
   return choices.flatMap((exits) => {
-    const grids = exits.slice(0, -1).map((exit) => [...new Set(details.entropies[exit - 1]!), 1000]);
+    const grids = exits.slice(0, -1).map((exit) => [...new Set(details.entropies[exit - 1]), 1000]);
     const thresholds = grids.reduce<number[][]>((all, grid) => all.flatMap((t) => grid.map((g) => [...t, g])), [[]]);
     return thresholds.map((t) => {
       const { accuracy, macs } = selectExits(details, macsOf(exits), { exits, thresholds: t });
