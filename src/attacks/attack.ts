@@ -27,6 +27,8 @@ export interface Adversarial {
 export interface Attack {
   /** `single:2`, `main`, `average` or `max-average`. */
   readonly form: string;
+  /** The exits that the attack is aimed at, numbered from 1; absent: all of the model's. Of `single` and `main`, the exit is in the form's name. */
+  readonly exits?: readonly number[];
   readonly method: AttackMethod;
   /**
    * The adversarial images alone; see `craft`.
@@ -55,7 +57,6 @@ export function makeAttack(form: Form, method: AttackMethod): Attack {
       batchSize,
     );
     const ids = checkIds(options.ids ?? { length: count }, count);
-    const losses = form.losses(net.model);
     const row = x.length / count;
     const images = new Float32Array(x.length);
     const chosen = new Int32Array(count);
@@ -71,7 +72,7 @@ export function makeAttack(form: Form, method: AttackMethod): Attack {
         labels: y.subarray(start, end),
         ids: ids.subarray(start, end),
       };
-      const result = await craftBatch(net, losses, method, batch);
+      const result = await craftBatch(net, form, method, batch);
       images.set(result.images, start * row);
       chosen.set(result.chosen, start);
       onProgress?.(end, count);
@@ -81,11 +82,16 @@ export function makeAttack(form: Form, method: AttackMethod): Attack {
   };
   return Object.freeze({
     form: form.name,
+    ...(form.exits && { exits: form.exits }),
     method,
     craft,
     perturb: async (...args: Parameters<Attack["perturb"]>) => (await craft(...args)).images,
-    toString: () => `${form.name} × ${describeMethod(method)}`,
+    toString: () => `${nameOf(form)} × ${describeMethod(method)}`,
   });
+}
+
+function nameOf({ name, exits }: Form): string {
+  return exits === undefined ? name : `${name} over exits ${exits.join(", ")}`;
 }
 
 /** The batch that programs are compiled for: few different ones, so that calls with other numbers of images find them compiled. */

@@ -21,9 +21,11 @@ export interface AttackLoss {
   of(losses: readonly Tensor[]): Tensor;
 }
 
-/** A form of attack: the losses that are raised, each by itself. Of several results the one with the largest loss summed over exits is kept. */
+/** A form of attack: the losses that are raised, each by itself. Of several results the one with the largest loss summed over `exits` is kept. */
 export interface Form {
   readonly name: string;
+  /** The exits that the attack is aimed at, numbered from 1; all of the model's if absent. */
+  readonly exits?: readonly number[];
   /** @throws ArgumentError if the model lacks an exit that the form names. */
   losses(model: ExitModel): readonly AttackLoss[];
   readonly reportsChosen: boolean;
@@ -43,19 +45,19 @@ export interface CraftBatch {
 /** The worst of the attacks on each of the losses, for each image, and the exit that it attacked; of equally bad ones the first. */
 export async function craftBatch(
   net: Network,
-  losses: readonly AttackLoss[],
+  form: Form,
   method: AttackMethod,
   batch: CraftBatch,
 ): Promise<{ images: Float32Array; chosen: Int32Array }> {
-  const [first, ...others] = losses as [AttackLoss, ...AttackLoss[]];
+  const [first, ...others] = form.losses(net.model) as [AttackLoss, ...AttackLoss[]];
   const images = await ascend(net, first, method, batch);
   const chosen = new Int32Array(batch.size).fill(first.exit);
   if (others.length === 0) return { images, chosen };
-  const best = await score(net, method, batch, images);
+  const best = await score(net, form, method, batch, images);
   const row = images.length / batch.size;
   for (const loss of others) {
     const candidates = await ascend(net, loss, method, batch);
-    const scores = await score(net, method, batch, candidates);
+    const scores = await score(net, form, method, batch, candidates);
     for (let n = 0; n < batch.size; n++) {
       if (!(scores[n]! > best[n]!)) continue;
       best[n] = scores[n]!;
@@ -143,18 +145,20 @@ async function randomStart(
   return (await program.run(batch.size, inputs)).get("start") as Float32Array;
 }
 
-/** Σ of each image's losses over all exits. */
+/** Σ of each image's losses over the exits of the form. */
 async function score(
   net: Network,
+  { exits }: Form,
   method: AttackMethod,
   batch: CraftBatch,
   images: Float32Array,
 ): Promise<Float32Array> {
   const { size, capacity, mode, labels, ids } = batch;
-  const program = net.executable(`attack-score:${mode}`, capacity, () =>
+  const program = net.executable(`attack-score:${exits?.join() ?? "all"}:${mode}`, capacity, () =>
     trace((tracer) => {
       const x = tracer.input("x", imageSpec(net.model));
-      tracer.output("score", exitLosses(net.model, tracer, x, mode).reduce(F.add));
+      const losses = exitLosses(net.model, tracer, x, mode);
+      tracer.output("score", (exits?.map((exit) => losses[exit - 1]!) ?? losses).reduce(F.add));
     }),
   );
   const masks: HostValues = mode === "train" ? { ids, seed: maskSeed(method, undefined, method.steps) } : {};
