@@ -13,7 +13,7 @@ import {
 } from "../inference/index.js";
 import { percent, significant } from "../report/format.js";
 import { calibrateWithProgress, heldOutImages } from "./calibration.js";
-import { attackOf, expectExit, withAttackOptions, type AttackOptions } from "./attack-options.js";
+import { expectExit, planAttack, withTestAttackOptions, type TestAttackOptions } from "./attack-options.js";
 import { addCommand } from "./command.js";
 import { openSplit, withDatasetOptions, type DatasetOptions } from "./dataset-options.js";
 import { openBackend, withEngineOptions, type EngineOptions } from "./engine-options.js";
@@ -23,7 +23,7 @@ import { writePolicy } from "./policy-file.js";
 import { withWeightsOption, type WeightsOptions } from "./weights-options.js";
 import { expectWritableFile } from "./writable.js";
 
-interface Options extends WeightsOptions, DatasetOptions, AttackOptions, EngineOptions {
+interface Options extends WeightsOptions, DatasetOptions, TestAttackOptions, EngineOptions {
   readonly split?: string;
   readonly limit?: number;
   readonly rule: CalibrationRule;
@@ -48,7 +48,7 @@ export function addCalibrate(program: Command): void {
     "rdi calibrate --weights model.safetensors --dataset mnist --data mnist/ --out thresholds.json",
     "rdi calibrate --weights model.safetensors --dataset digits --attack pgd --limit 500 --out thresholds.json",
   ]);
-  withEngineOptions(withAttackOptions(withDatasetOptions(withWeightsOption(command)), "none"))
+  withEngineOptions(withTestAttackOptions(withDatasetOptions(withWeightsOption(command)), "none"))
     .addOption(
       new Option(
         "--rule <rule>",
@@ -72,11 +72,12 @@ export function addCalibrate(program: Command): void {
 
 async function run(options: Options): Promise<CalibrationReport> {
   const { rule, weights, out = weights } = options;
-  const attack = await attackOf(options, options.dataset);
+  const plan = await planAttack(options, options.dataset);
   await expectWritableFile(out);
   using backend = await openBackend(options);
   using net = await load(weights, { backend });
-  if (attack !== null) expectExit(attack, net.model);
+  if (plan !== null) expectExit(plan, net.model);
+  const attack = (await plan?.on(net.model, net.policy)) ?? null;
   const images = slice(await imagesOf(options, net), 0, options.limit);
   const policy = await calibrateWithProgress(net, rule, images, attack);
   const {

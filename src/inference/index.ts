@@ -17,6 +17,7 @@ export {
   type ExitDetails,
   type ExitEvaluation,
   type PolicyOutcome,
+  type WorstCase,
 } from "./evaluate.js";
 export { checkPolicy, lastExitPolicy, policyMacs, type ExitPolicy } from "./policy.js";
 export { sweep, type SweepPoint } from "./sweep.js";
