@@ -43,7 +43,7 @@ type State =
  * A step of Auto-PGD for each image by itself (algorithm 1 of the paper; where it leaves details open, the authors' code). It first judges `x`: keeps it if
  * its loss is the highest so far, and, where a window of steps ends without enough progress, halves the step size and goes back to the best image.
  */
-const apgdRule = (ball: Ball): UpdateRule<State, "less" | "least"> => ({
+export const apgdRule = (ball: Ball): UpdateRule<State, "less" | "least"> => ({
   name: `apgd:${ball.norm}`,
   state: {
     best: { shape: "image", initial: "start" },
