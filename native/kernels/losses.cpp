@@ -30,6 +30,32 @@ void softmaxRow(const float* row, float* probabilities, size_t n) {
   for (size_t i = 0; i < n; i += VL) storeLanes(probabilities + i, shiftedExp(row, n, i, max) / sum, n - i);
 }
 
+// Of one row of logits: the largest three, and the largest but for the label's.
+struct Ranking {
+  int32_t first, second, third;
+  int32_t other;
+  float spread;  // what the margin is divided by
+};
+
+Ranking rank(const float* row, int32_t classes, int32_t label, bool scaled) {
+  Ranking r = {-1, -1, -1, -1, 1};
+  for (int32_t i = 0; i < classes; i++) {
+    if (r.first < 0 || row[i] > row[r.first]) {
+      r.third = r.second;
+      r.second = r.first;
+      r.first = i;
+    } else if (r.second < 0 || row[i] > row[r.second]) {
+      r.third = r.second;
+      r.second = i;
+    } else if (r.third < 0 || row[i] > row[r.third]) {
+      r.third = i;
+    }
+  }
+  r.other = r.first == label ? r.second : r.first;
+  if (scaled) r.spread = row[r.first] - row[r.third] + 1e-12f;
+  return r;
+}
+
 }  // namespace
 
 void softmax(const float* logits, float* probabilities, int32_t images, int32_t classes) {
@@ -52,6 +78,40 @@ void crossEntropyGrad(const float* ct, const float* logits, const int32_t* label
     softmaxRow(logits, dlogits, n);
     dlogits[labels[image]] -= 1;
     for (size_t i = 0; i < n; i++) dlogits[i] *= ct[image];
+  }
+}
+
+void uniformCrossEntropy(const float* logits, float* loss, int32_t images, int32_t classes) {
+  const size_t n = size_t(classes);
+  for (int32_t image = 0; image < images; image++, logits += n) {
+    const float max = maximum(logits, n);
+    vf below = zero();
+    for (size_t i = 0; i < n; i += VL) below += max - loadLanes(logits + i, n - i, max);
+    loss[image] = vectorLog(broadcast(sumOfExp(logits, n, max)))[0] + sumLanes(below) / float(classes);
+  }
+}
+
+void margin(const float* logits, const int32_t* labels, float* loss, int32_t images, int32_t classes, bool scaled) {
+  for (int32_t image = 0; image < images; image++, logits += classes) {
+    const int32_t label = labels[image];
+    const Ranking r = rank(logits, classes, label, scaled);
+    loss[image] = (logits[r.other] - logits[label]) / r.spread;
+  }
+}
+
+void marginGrad(const float* ct, const float* logits, const int32_t* labels, float* dlogits, int32_t images,
+                int32_t classes, bool scaled) {
+  for (int32_t image = 0; image < images; image++, logits += classes, dlogits += classes) {
+    const int32_t label = labels[image];
+    const Ranking r = rank(logits, classes, label, scaled);
+    const float scale = ct[image] / r.spread;
+    for (int32_t i = 0; i < classes; i++) dlogits[i] = 0;
+    dlogits[r.other] += scale;
+    dlogits[label] -= scale;
+    if (!scaled) continue;
+    const float ratio = scale * (logits[r.other] - logits[label]) / r.spread;
+    dlogits[r.first] -= ratio;
+    dlogits[r.third] += ratio;
   }
 }
 

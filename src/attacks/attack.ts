@@ -1,11 +1,12 @@
+import type { ExitPolicy } from "../inference/policy.js";
 import { checkImages, checkLabels, type Network } from "../nn/network.js";
 import { ArgumentError, expectArgument } from "../util/errors.js";
 import { nextTurn } from "../util/next-turn.js";
-import { craftBatch, type CraftMode, type Form } from "./crafting.js";
-import { describeMethod, type AttackMethod } from "./method.js";
+import { craftBatch, type Form } from "./crafting.js";
+import { describeMethod, type AttackMethod, type AttackSettings, type CraftMode } from "./method.js";
 
 export interface PerturbOptions {
-  /** The image ids on which random starts depend; 0 … n − 1 if absent. */
+  /** The image ids on which random draws depend; 0 … n − 1 if absent. */
   readonly ids?: ArrayLike<number>;
   /** Images that are attacked together; in mode "eval" the result does not depend on it. Default 256. */
   readonly batchSize?: number;
@@ -14,25 +15,33 @@ export interface PerturbOptions {
    * "eval".
    */
   readonly mode?: CraftMode;
+  /** Of an ensemble: how images leave, which tells what fools the network and what slows it. */
+  readonly policy?: ExitPolicy;
   readonly onProgress?: (doneImages: number, totalImages: number) => void;
-  /** Looked at between batches; its reason is thrown. */
+  /** Looked at between batches (and queries); its reason is thrown. */
   readonly signal?: AbortSignal;
 }
 
 export interface Adversarial {
   /** Of the shape of the clean images, in [0, 1]. */
   readonly images: Float32Array;
-  /** Of max-average: for each image the exit whose attack was kept. */
+  /** Of max-average: for each image the exit whose attack was kept. Of an ensemble: the place of the member, from 0. */
   readonly chosen?: Int32Array;
+  /** Of black-box methods: for each image the forward passes that were made. */
+  readonly queries?: Int32Array;
+  /** The images that are to cost the most: of `slowdown`, and of an ensemble with a policy. */
+  readonly slowest?: Float32Array;
 }
 
-/** A form with a method: which losses are raised, and how. Immutable. */
+/** A form with a method: which losses are raised, and how; or an ensemble of attacks. Immutable. */
 export interface Attack {
-  /** `single:2`, `main`, `average` or `max-average`. */
+  /** `single:2`, `main`, `average`, `max-average` or `slowdown`; of an ensemble `worst-case`. */
   readonly form: string;
   /** The exits that the attack is aimed at, numbered from 1; absent: all of the model's. Of `single` and `main`, the exit is in the form's name. */
   readonly exits?: readonly number[];
-  readonly method: AttackMethod;
+  readonly method: AttackSettings;
+  /** Of an ensemble. */
+  readonly members?: readonly Attack[];
   /**
    * The adversarial images alone; see `craft`.
    */
@@ -46,7 +55,7 @@ export interface Attack {
   toString(): string;
 }
 
-const DEFAULT_BATCH = 256;
+export const DEFAULT_BATCH = 256;
 
 export function makeAttack(form: Form, method: AttackMethod): Attack {
   const craft: Attack["craft"] = async (net, x, y, options = {}) => {
@@ -63,6 +72,7 @@ export function makeAttack(form: Form, method: AttackMethod): Attack {
     const row = x.length / count;
     const images = new Float32Array(x.length);
     const chosen = new Int32Array(count);
+    let queries: Int32Array | undefined;
     const capacity = capacityFor(count, batchSize);
     for (let start = 0; start < count; start += capacity) {
       signal?.throwIfAborted();
@@ -74,14 +84,21 @@ export function makeAttack(form: Form, method: AttackMethod): Attack {
         images: x.subarray(start * row, end * row),
         labels: y.subarray(start, end),
         ids: ids.subarray(start, end),
+        ...(signal && { signal }),
       };
       const result = await craftBatch(net, form, method, batch);
       images.set(result.images, start * row);
       chosen.set(result.chosen, start);
+      if (result.queries !== undefined) (queries ??= new Int32Array(count)).set(result.queries, start);
       onProgress?.(end, count);
       await nextTurn();
     }
-    return form.reportsChosen ? { images, chosen } : { images };
+    return {
+      images,
+      ...(form.reportsChosen && { chosen }),
+      ...(queries && { queries }),
+      ...(form.slows && { slowest: images }),
+    };
   };
   return Object.freeze({
     form: form.name,
@@ -102,7 +119,7 @@ function capacityFor(count: number, batchSize: number): number {
   return Math.min(batchSize, 2 ** Math.ceil(Math.log2(count)));
 }
 
-function checkIds(ids: ArrayLike<number>, count: number): Int32Array {
+export function checkIds(ids: ArrayLike<number>, count: number): Int32Array {
   if (ids.length !== count) throw new ArgumentError(`Expected ${count} ids, one an image, but received ${ids.length}`);
   return Int32Array.from(ids, (id: number | undefined, i) => id ?? i);
 }

@@ -1,23 +1,19 @@
 import type { ExitModel } from "../nn/exit-model.js";
-import * as F from "../tensor/functional.js";
 import { ArgumentError, expectArgument } from "../util/errors.js";
 import { makeAttack, type Attack } from "./attack.js";
-import type { AttackLoss } from "./crafting.js";
+import type { AttackLoss } from "./attack-loss.js";
 import type { AttackMethod } from "./method.js";
 
 /** Raises the cross-entropy ℓ of one exit, numbered from 1. @throws ArgumentError if `exit` is not a positive integer */
 export function single(exit: number, method: AttackMethod): Attack {
   expectArgument(Number.isSafeInteger(exit) && exit >= 1, "exit", "the number of an exit, from 1 on,", exit);
   const name = `single:${exit}`;
-  return makeAttack({ name, reportsChosen: false, losses: (model) => [lossOfExit(model, exit, name)] }, method);
+  return makeAttack({ name, losses: (model) => [lossOfExit(model, exit, name)] }, method);
 }
 
 /** Raises the loss of the last exit. */
 export function main(method: AttackMethod): Attack {
-  return makeAttack(
-    { name: "main", reportsChosen: false, losses: (model) => [lossOfExit(model, model.exits, "main")] },
-    method,
-  );
+  return makeAttack({ name: "main", losses: (model) => [lossOfExit(model, model.exits, "main")] }, method);
 }
 
 export interface FormOptions {
@@ -33,15 +29,9 @@ export function average(method: AttackMethod, options: FormOptions = {}): Attack
   const aim = aimOf(options);
   const losses = (model: ExitModel): AttackLoss[] => {
     const exits = exitsOf(model, aim, "average");
-    return [
-      {
-        key: aim.exits === undefined ? "average" : `average:${exits.join()}`,
-        exit: 0,
-        of: (all) => F.mul(exits.map((exit) => all[exit - 1]!).reduce(F.add), 1 / exits.length),
-      },
-    ];
+    return [{ key: `average:${exits.join()}`, exit: 0, exits }];
   };
-  return makeAttack({ name: "average", ...aim, reportsChosen: false, losses }, method);
+  return makeAttack({ name: "average", ...aim, losses }, method);
 }
 
 /**
@@ -56,14 +46,40 @@ export function maxAverage(method: AttackMethod, options: FormOptions = {}): Att
   return makeAttack({ name: "max-average", ...aim, reportsChosen: true, losses }, method);
 }
 
+/**
+ * Keeps images inside: raises the uncertainty of the early exits, −the mean over them of the cross-entropy to the uniform distribution, so that no entropy
+ * falls under a threshold and the images take the whole network (DeepSloth: Hong et al., "A panda? No, it's a sloth: slowdown attacks on adaptive
+ * multi-exit neural network inference", ICLR 2021). Labels are not used.
+ *
+ * @throws ArgumentError if `exits` are not ascending numbers from 1 on, or the method raises a loss of the label's by which it is defined
+ */
+export function slowdown(method: AttackMethod, options: FormOptions = {}): Attack {
+  const aim = aimOf(options);
+  expectArgument(method.loss === "cross-entropy", "slowdown", "a method of any loss (pgd, mpgd, …)", method.name);
+  const losses = (model: ExitModel): AttackLoss[] => {
+    const exits = exitsOf(model, aim, "slowdown").filter((exit) => exit < model.exits);
+    if (exits.length === 0)
+      throw new ArgumentError(
+        `Expected early exits to keep images from for slowdown but ${model.name} has none in use`,
+      );
+    return [{ key: `slowdown:${exits.join()}`, exit: 0, exits, of: "uncertainty" }];
+  };
+  return makeAttack({ name: "slowdown", ...aim, slows: true, losses }, method);
+}
+
 const FORMS: Readonly<Record<string, (method: AttackMethod, options: FormOptions) => Attack>> = {
   main,
   average,
   "max-average": maxAverage,
+  slowdown,
 };
 
+/** The names that `attackForm` knows. */
+export const FORM_NAMES: readonly string[] = ["single:I", ...Object.keys(FORMS)];
+
 /**
- * The form of this name: `single:2`, `main`, `average` or `max-average`. `exits` are what the last two are aimed at; the others name their exit.
+ * The form of this name: `single:2`, `main`, `average`, `max-average` or `slowdown`. `exits` are what the last three are aimed at; the others name their
+ * exit.
  *
  * @throws ArgumentError for any other name; that the model has the exits is checked when the attack meets it
  */
@@ -73,7 +89,7 @@ export function attackForm(form: string, method: AttackMethod, options: FormOpti
   const make = Object.hasOwn(FORMS, form) ? FORMS[form] : undefined;
   if (make === undefined) {
     throw new ArgumentError(
-      `Expected a form of attack (single:I, ${Object.keys(FORMS).join(", ")}) but received ${JSON.stringify(form)}`,
+      `Expected a form of attack (${FORM_NAMES.join(", ")}) but received ${JSON.stringify(form)}`,
     );
   }
   return make(method, options);
@@ -94,7 +110,7 @@ function exitsOf(model: ExitModel, { exits }: FormOptions, form: string): readon
 
 function lossOfExit(model: ExitModel, exit: number, form: string): AttackLoss {
   expectExitOf(model, exit, form);
-  return { key: `single:${exit}`, exit, of: (losses) => losses[exit - 1]! };
+  return { key: `single:${exit}`, exit, exits: [exit] };
 }
 
 function expectExitOf(model: ExitModel, exit: number, form: string): void {

@@ -1,7 +1,14 @@
-export { attackForm, average, main, maxAverage, single, type FormOptions } from "./forms.js";
+export { attackForm, average, FORM_NAMES, main, maxAverage, single, slowdown, type FormOptions } from "./forms.js";
 export type { Adversarial, Attack, PerturbOptions } from "./attack.js";
-export { describeMethod, type AttackMethod, type MethodName } from "./method.js";
+export type { Norm } from "./ball.js";
+export { describeMethod, type AttackMethod, type AttackSettings, type CraftMode, type MethodName } from "./method.js";
+export { METHOD_NAMES, methodByName, type MethodSettings } from "./methods.js";
+export { apgdCe, apgdDlr, type ApgdOptions } from "./apgd.js";
+export { ensemble, standardEnsemble, type EnsembleSettings } from "./ensemble.js";
 export { fgsm, type FgsmOptions } from "./fgsm.js";
+export { mpgd } from "./mpgd.js";
 export { pgd, type PgdOptions } from "./pgd.js";
+export { square, type SquareOptions } from "./square.js";
 export { wrm, type WrmOptions } from "./wrm.js";
+export { checkModel, type ModelWarning } from "./check-model.js";
 export { PAPER_SETTINGS } from "./paper-settings.js";

@@ -1,52 +1,71 @@
-import type { Tensor } from "../tensor/tensor.js";
-import type { Tracer } from "../tensor/trace.js";
+import type { Network } from "../nn/network.js";
 import { expectArgument } from "../util/errors.js";
+import { BALLS, type Norm } from "./ball.js";
+import type { AttackLoss, LossName } from "./attack-loss.js";
 
-export type MethodName = "pgd" | "fgsm" | "wrm";
+export type MethodName = "pgd" | "fgsm" | "mpgd" | "apgd-ce" | "apgd-dlr" | "square" | "wrm";
 
-/** What a step of an attack is computed from, inside a trace. */
-export interface StepContext {
-  readonly tracer: Tracer;
-  /** The images so far, [N,C,H,W]. */
-  readonly x: Tensor;
-  /** The clean images. */
-  readonly origin: Tensor;
-  /** ∇ of each image's loss with respect to `x`. */
-  readonly gradient: Tensor;
-  /** ε and the step size, []. */
-  readonly eps: Tensor;
-  readonly step: Tensor;
-}
-
-/** How an attack moves the images. Rules of one name are one function: compiled programs are kept by that name. */
-export interface UpdateRule {
-  readonly name: string;
-  /** Whether ε bounds the change of a pixel. */
-  readonly bounded: boolean;
-  /** Inputs [N] that the rule carries from step to step; they begin at 0. */
-  readonly counters: readonly string[];
-  /** The images after the step; the rule itself outputs what replaces its counters. */
-  next(context: StepContext): Tensor;
-}
-
-/** How an attack searches; which loss it raises is the form's matter. A value: equal settings are equal attacks. */
-export interface AttackMethod {
-  readonly name: MethodName;
-  /** The greatest change of a pixel (of WRM: the weight of the loss against the squared distance), ≥ 0; pixels are in [0, 1]. */
+/** The settings of an attack. */
+export interface AttackSettings {
+  readonly name: MethodName | "ensemble";
+  /** The norm that `eps` bounds; absent where there is no ball (WRM). */
+  readonly norm?: Norm;
+  /** The greatest change in that norm (of WRM: the weight of the loss against the squared distance), ≥ 0; pixels are in [0, 1]. */
   readonly eps: number;
-  /** The change of a pixel in a step; 0 where the method fixes its own steps. */
+  /** The change in that norm in a step; 0 where the method fixes its own steps. */
   readonly step: number;
+  /** Of Square: forward passes at most. */
   readonly steps: number;
-  /** Whether the search begins at a random image inside ±ε, clipped to [0, 1]. */
+  /** Whether the search begins at a random image inside ±ε (of l2: inside the ball), clipped to [0, 1]. Square always begins at random stripes. */
   readonly randomStart: boolean;
-  /** The same seed and image ids give the same random starts, whatever the batches and threads. */
+  /** The same seed and image ids give the same random draws, whatever the batches and threads. */
   readonly seed: number;
-  readonly rule: UpdateRule;
 }
+
+/** How an attack searches; which exits it is aimed at is the form's matter. A value: equal settings are equal attacks. */
+export interface AttackMethod extends AttackSettings {
+  readonly name: MethodName;
+  /** What it raises at the exits. */
+  readonly loss: LossName;
+  readonly search: Search;
+}
+
+/** Whether the network runs as at inference or as while it is trained. */
+export type CraftMode = "eval" | "train";
+
+/** Images on their way through an attack. */
+export interface CraftBatch {
+  readonly size: number;
+  /** The batch that programs are compiled for. */
+  readonly capacity: number;
+  readonly mode: CraftMode;
+  readonly images: Float32Array;
+  readonly labels: Int32Array;
+  readonly ids: Int32Array;
+  readonly signal?: AbortSignal;
+}
+
+export interface SearchContext {
+  readonly net: Network;
+  readonly loss: AttackLoss;
+  readonly method: AttackMethod;
+  readonly batch: CraftBatch;
+}
+
+export interface Found {
+  readonly images: Float32Array;
+  /** Of black-box methods: forward passes, by image. */
+  readonly queries?: Int32Array;
+}
+
+/** All the steps of an attack on one loss. */
+export type Search = (context: SearchContext) => Promise<Found>;
 
 /** Checks the settings of a method and freezes them. @throws ArgumentError */
 export function attackMethod(method: AttackMethod): AttackMethod {
-  const { eps, step, steps, seed } = method;
+  const { norm, eps, step, steps, seed } = method;
+  const norms = Object.keys(BALLS);
+  expectArgument(norm === undefined || norms.includes(norm), "norm", `one of ${norms.join(", ")}`, norm);
   expectArgument(Number.isFinite(eps) && eps >= 0, "eps", "a finite number of 0 or more", eps);
   expectArgument(Number.isFinite(step) && step >= 0, "step", "a finite number of 0 or more", step);
   expectArgument(Number.isSafeInteger(steps) && steps >= 1, "steps", "an integer of 1 or more", steps);
@@ -54,8 +73,8 @@ export function attackMethod(method: AttackMethod): AttackMethod {
   return Object.freeze({ ...method });
 }
 
-/** For people: `pgd(eps 0.3, step 0.01, steps 40, random start, seed 0)`. */
-export function describeMethod({ name, eps, step, steps, randomStart, seed }: AttackMethod): string {
+/** For people: `pgd(eps 0.3, step 0.01, steps 40, random start, seed 0)`, and the norm where it is not L∞. */
+export function describeMethod({ name, norm, eps, step, steps, randomStart, seed }: AttackSettings): string {
   const start = randomStart ? `random start, seed ${seed}` : "no random start";
-  return `${name}(eps ${eps}, step ${step}, steps ${steps}, ${start})`;
+  return `${name}(${norm === "l2" ? "l2, " : ""}eps ${eps}, step ${step}, steps ${steps}, ${start})`;
 }

@@ -1,19 +1,19 @@
-import { f32 } from "../ops/spec.js";
 import * as F from "../tensor/functional.js";
-import { attackMethod, type AttackMethod, type UpdateRule } from "./method.js";
+import { ascent, type UpdateRule } from "./ascent.js";
+import { attackMethod, type AttackMethod } from "./method.js";
 
 /** Ascent on ε·ℓ(x) − ½‖x − origin‖₂² of each image, with steps 1/√(t + 2) for t = 0, 1, …, clipped to [0, 1]. */
-const wrmRule: UpdateRule = {
+const wrmRule: UpdateRule<"t"> = {
   name: "wrm",
-  bounded: false,
-  counters: ["t"],
-  next({ tracer, x, origin, gradient, eps }) {
-    const t = tracer.input("t", f32("N"));
-    tracer.output("t.next", F.add(t, 1), "t");
-    const ascent = F.sub(F.mul(gradient, eps), F.sub(x, origin));
-    return F.clamp(F.add(x, F.div(ascent, F.sqrt(F.add(t, 2)))), 0, 1);
+  state: { t: { shape: "scalar", initial: 0 } },
+  constants: {},
+  next({ x, origin, gradient, eps, state: { t } }) {
+    const ascending = F.sub(F.mul(gradient, eps), F.sub(x, origin));
+    return { x: F.clamp(F.add(x, F.div(ascending, F.sqrt(F.add(t, 2)))), 0, 1), state: { t: F.add(t, 1) } };
   },
 };
+
+const search = ascent(wrmRule);
 
 export interface WrmOptions {
   /** The weight of the loss against half the squared distance. */
@@ -32,5 +32,5 @@ export interface WrmOptions {
  * @throws ArgumentError if eps < 0 or steps < 1
  */
 export function wrm({ eps, steps, randomStart = true, seed = 0 }: WrmOptions): AttackMethod {
-  return attackMethod({ name: "wrm", eps, step: 0, steps, randomStart, seed, rule: wrmRule });
+  return attackMethod({ name: "wrm", eps, step: 0, steps, randomStart, seed, loss: "cross-entropy", search });
 }

@@ -1,29 +1,39 @@
 import { Option, type Command } from "commander";
 import {
   attackForm,
-  fgsm,
-  pgd,
+  FORM_NAMES,
+  METHOD_NAMES,
+  methodByName,
   PAPER_SETTINGS,
-  wrm,
+  standardEnsemble,
   type Attack,
-  type AttackMethod,
   type MethodName,
+  type MethodSettings,
+  type Norm,
 } from "../attacks/index.js";
 import type { DatasetName } from "../data/registry.js";
+import type { ExitPolicy } from "../inference/index.js";
 import type { ExitModel } from "../nn/exit-model.js";
 import { defined } from "./defined.js";
 import { integer, number } from "./numbers.js";
 import { UsageError, asUsage } from "./usage-error.js";
 
 /** How to attack. What is absent takes the paper's settings for the data set. */
-export interface AttackOptions {
-  readonly attack: "none" | MethodName;
-  readonly form: string;
+export interface AttackOptions<M extends string = MethodName> {
+  readonly attack: "none" | M;
+  readonly form?: string;
+  readonly norm: Norm;
   readonly eps?: number;
   readonly step?: number;
   readonly steps?: number;
   readonly randomStart?: boolean;
   readonly seed: number;
+}
+
+/** How to attack a trained network, which has a policy. */
+export interface TestAttackOptions extends AttackOptions<MethodName | "ensemble"> {
+  readonly queries: number;
+  readonly aim: "all" | "active";
 }
 
 type PaperSettings = (typeof PAPER_SETTINGS)[keyof typeof PAPER_SETTINGS];
@@ -38,64 +48,132 @@ export const ATTACK_SETTINGS: Readonly<Record<DatasetName, PaperSettings>> = {
   images: PAPER_SETTINGS.cifar10,
 };
 
-export function withAttackOptions(command: Command, defaultAttack: AttackOptions["attack"]): Command {
+const DEFAULT_FORM = "average";
+const DEFAULT_QUERIES = 1000;
+
+/** @param methods the choices besides `none` */
+export function withAttackOptions(
+  command: Command,
+  methods: readonly string[],
+  defaultAttack: AttackOptions["attack"],
+): Command {
   return command
+    .addOption(new Option("--attack <method>", "the method").choices(["none", ...methods]).default(defaultAttack))
+    .option("--form <form>", `whose loss it raises: ${FORM_NAMES.join(", ")} (default: ${DEFAULT_FORM})`)
     .addOption(
-      new Option("--attack <method>", "the method").choices(["none", "pgd", "fgsm", "wrm"]).default(defaultAttack),
+      new Option("--norm <norm>", "what ε bounds: the change of a pixel, or the Euclidean length of the whole change")
+        .choices(["linf", "l2"])
+        .default("linf"),
     )
-    .option("--form <form>", "whose loss it raises: single:I, main, average or max-average", "average")
     .addOption(
       new Option(
         "--eps <ε>",
-        "greatest change of a pixel (digits, mnist: 0.3; others: 8/255); may be a fraction",
+        "greatest change (digits, mnist: 0.3; others: 8/255; l2: no default); may be a fraction",
       ).argParser(number(0)),
     )
-    .addOption(new Option("--step <α>", "step of pgd (digits, mnist: 0.01; others: 2/255)").argParser(number(0)))
     .addOption(
-      new Option("--steps <count>", "steps of pgd and wrm (digits, mnist: 40; others: 20, to train with 10)").argParser(
-        integer(1),
-      ),
+      new Option(
+        "--step <α>",
+        "step of pgd and mpgd (digits, mnist: 0.01; others: 2/255; l2: 2.5 ε ÷ steps)",
+      ).argParser(number(0)),
     )
-    .option("--random-start", "begin at a random image inside ±ε (the default of pgd and wrm)")
+    .addOption(
+      new Option(
+        "--steps <count>",
+        "steps of all but fgsm and square (digits, mnist: 40; others: 20, to train with 10)",
+      ).argParser(integer(1)),
+    )
+    .option("--random-start", "begin at a random image inside ±ε (the default of all but fgsm)")
     .option("--no-random-start", "begin at the clean image (the default of fgsm)")
     .addOption(new Option("--seed <seed>", "of everything random").argParser(integer(0)).default(0));
 }
 
-/**
- * The attack that the options ask for; null for `none`.
- *
- * @param training whether the paper's number of steps to train with is the default
- */
-export async function attackOf(
-  options: AttackOptions,
-  dataset: string,
-  { training = false } = {},
-): Promise<Attack | null> {
-  if (options.attack === "none") return null;
-  const { eps, step, steps, trainSteps } = ATTACK_SETTINGS[dataset as DatasetName];
-  const settings = { eps, step, steps: training ? trainSteps : steps, ...defined(options) };
-  return asUsage(() => attackForm(options.form, methodOf({ ...options, ...settings })));
+export function withTestAttackOptions(command: Command, defaultAttack: AttackOptions["attack"]): Command {
+  return withAttackOptions(command, [...METHOD_NAMES, "ensemble"], defaultAttack)
+    .addOption(
+      new Option("--queries <count>", "forward passes an image of square, at most")
+        .argParser(integer(1))
+        .default(DEFAULT_QUERIES),
+    )
+    .addOption(
+      new Option(
+        "--aim <exits>",
+        "what average, max-average, slowdown and ensemble are aimed at: all exits of the model, as in the paper, or the active ones, at which images can leave",
+      )
+        .choices(["all", "active"])
+        .default("all"),
+    );
 }
 
-/** @throws UsageError if the form names an exit that the model has not. */
-export function expectExit({ form }: Attack, model: ExitModel): void {
+/** An attack but for the exits that it is aimed at. */
+export interface AttackPlan {
+  /** Undefined of an ensemble. */
+  readonly form?: string;
+  /** The attack on a model, aimed at these exits; at all of them if absent. */
+  at(model: ExitModel, exits?: readonly number[]): Attack;
+  /** The attack on a model whose images leave by this policy, aimed as `--aim` says. */
+  on(model: ExitModel, policy: ExitPolicy): Promise<Attack>;
+}
+
+/** What the options ask for; null for `none`. */
+export async function planAttack(options: TestAttackOptions, dataset: string): Promise<AttackPlan | null> {
+  const { attack: name, form, aim, queries } = options;
+  if (name === "none") return null;
+  const settings = settingsOf(options, dataset, false);
+  if (name === "ensemble") {
+    if (form !== undefined)
+      throw new UsageError(
+        `Expected no --form with --attack ensemble, which has forms of its own, but received ${form}`,
+      );
+    const { randomStart, ...rest } = settings;
+    if (randomStart !== undefined)
+      throw new UsageError("Expected no --random-start or --no-random-start with --attack ensemble");
+    return aimed(aim, (model, exits = exitNumbers(model)) => standardEnsemble({ ...rest, queries, exits }));
+  }
+  const method = await asUsage(() =>
+    methodByName(name, name === "square" ? { ...settings, steps: queries } : settings),
+  );
+  const { form: chosen } = await asUsage(() => attackForm(form ?? DEFAULT_FORM, method));
+  return { form: chosen, ...aimed(aim, (_model, exits) => attackForm(chosen, method, defined({ exits }))) };
+}
+
+function aimed(aim: TestAttackOptions["aim"], at: AttackPlan["at"]): Pick<AttackPlan, "at" | "on"> {
+  return { at, on: (model, { exits }) => asUsage(() => at(model, aim === "active" ? exits : undefined)) };
+}
+
+/** The attack to train with; null for `none`. */
+export async function trainingAttack(options: AttackOptions, dataset: string): Promise<Attack | null> {
+  const { attack: name, form = DEFAULT_FORM } = options;
+  if (name === "none") return null;
+  return asUsage(() => attackForm(form, methodByName(name, settingsOf(options, dataset, true))));
+}
+
+/** @throws UsageError if the form names an exit that the model has not, or needs exits that it has not. */
+export function expectExit({ form = "" }: { readonly form?: string }, model: ExitModel): void {
+  if (form === "slowdown" && model.exits === 1)
+    throw new UsageError(`Expected a model with early exits for --form slowdown but received ${model.name}`);
   const exit = Number(/^single:(\d+)$/.exec(form)?.[1] ?? 1);
   if (exit <= model.exits) return;
-  const there = Array.from({ length: model.exits }, (_, i) => `single:${i + 1}`).join(", ");
+  const there = exitNumbers(model)
+    .map((number) => `single:${number}`)
+    .join(", ");
   throw new UsageError(`Expected an exit of ${model.name} for --form (${there}) but received ${form}`);
 }
 
-function methodOf(
-  options: AttackOptions & { readonly eps: number; readonly step: number; readonly steps: number },
-): AttackMethod {
-  const { attack, eps, step, steps, seed, randomStart } = options;
-  const start = { seed, ...defined({ randomStart }) };
-  switch (attack) {
-    case "fgsm":
-      return fgsm({ eps, ...start });
-    case "wrm":
-      return wrm({ eps, steps, ...start });
-    default:
-      return pgd({ eps, step, steps, ...start });
-  }
+/** @param training whether the paper's number of steps to train with is the default */
+function settingsOf(
+  { norm, seed, randomStart, ...given }: AttackOptions<string>,
+  dataset: string,
+  training: boolean,
+): MethodSettings {
+  const paper = ATTACK_SETTINGS[dataset as DatasetName];
+  const { steps = training ? paper.trainSteps : paper.steps, eps = norm === "linf" ? paper.eps : undefined } = given;
+  if (eps === undefined) throw new UsageError("Expected --eps with --norm l2, for which the paper has no setting");
+  // Of L2: the rule of Madry et al.'s code, by which a walk can reach any point of the ball.
+  const { step = norm === "linf" ? paper.step : (2.5 * eps) / steps } = given;
+  return { norm, eps, step, steps, seed, ...defined({ randomStart }) };
+}
+
+function exitNumbers(model: ExitModel): number[] {
+  return Array.from({ length: model.exits }, (_, i) => i + 1);
 }

@@ -3,7 +3,7 @@ import { readBatch } from "../data/dataset.js";
 import { writeSafetensors, type StoredTensor } from "../formats/safetensors.js";
 import { load } from "../inference/index.js";
 import { reportAttack, type AttackReport } from "../inference/evaluate.js";
-import { attackOf, expectExit, withAttackOptions, type AttackOptions } from "./attack-options.js";
+import { expectExit, planAttack, withTestAttackOptions, type TestAttackOptions } from "./attack-options.js";
 import { addCommand } from "./command.js";
 import {
   openSlice,
@@ -13,13 +13,14 @@ import {
   type SliceOptions,
 } from "./dataset-options.js";
 import { openBackend, withEngineOptions, type EngineOptions } from "./engine-options.js";
+import { warningsOf } from "./model-warnings.js";
 import { print, duration } from "./output.js";
 import { startProgress } from "./progress.js";
 import { UsageError } from "./usage-error.js";
 import { withWeightsOption, type WeightsOptions } from "./weights-options.js";
 import { expectWritableFile } from "./writable.js";
 
-interface Options extends WeightsOptions, DatasetOptions, SliceOptions, AttackOptions, EngineOptions {
+interface Options extends WeightsOptions, DatasetOptions, SliceOptions, TestAttackOptions, EngineOptions {
   readonly out: string;
   readonly json?: boolean;
 }
@@ -34,6 +35,8 @@ interface CraftReport {
   readonly attack: AttackReport;
   /** The largest change of a pixel. */
   readonly maxChange: number;
+  /** Why attacks may make the model look more robust than it is. */
+  readonly warnings: readonly string[];
   readonly out: string;
   readonly seconds: number;
 }
@@ -42,13 +45,13 @@ export function addAttack(program: Command): void {
   const command = addCommand(
     program,
     "attack",
-    "Make adversarial images and write them to a safetensors file (x, x_adv, y; chosen for max-average).",
+    "Make adversarial images and write them to a safetensors file (x, x_adv, y; chosen for max-average and ensemble, queries for square, x_slowest for ensemble).",
     [
       "rdi attack --weights rdi-quickstart/rdi-smallcnn/model.safetensors --dataset digits --limit 100 --out adversarial.safetensors",
       "rdi attack --weights model.safetensors --dataset mnist --data mnist/ --form max-average --steps 20 --out adv.safetensors",
     ],
   );
-  withEngineOptions(withAttackOptions(withSliceOptions(withDatasetOptions(withWeightsOption(command))), "pgd"))
+  withEngineOptions(withTestAttackOptions(withSliceOptions(withDatasetOptions(withWeightsOption(command))), "pgd"))
     .requiredOption("--out <file>", "where to write them")
     .option("--json", "print one JSON object")
     .action(async (options: Options) => {
@@ -58,13 +61,15 @@ export function addAttack(program: Command): void {
 }
 
 async function run(options: Options): Promise<CraftReport> {
-  const attack = await attackOf(options, options.dataset);
-  if (attack === null) throw new UsageError("Expected pgd, fgsm or wrm for --attack but received none");
+  const plan = await planAttack(options, options.dataset);
+  if (plan === null) throw new UsageError("Expected a method for --attack but received none");
   const dataset = await openSlice(options);
   await expectWritableFile(options.out);
   using backend = await openBackend(options);
   using net = await load(options.weights, { backend });
-  expectExit(attack, net.model);
+  expectExit(plan, net.model);
+  const attack = await plan.on(net.model, net.policy);
+  const warnings = await warningsOf(net, dataset);
   const started = performance.now();
   const {
     images: x,
@@ -75,7 +80,12 @@ async function run(options: Options): Promise<CraftReport> {
     Uint32Array.from({ length: dataset.length }, (_, i) => i),
   );
   using progress = startProgress(`Attacking (${attack.toString()})`);
-  const { images: adversarial, chosen } = await attack.craft(net, x, y, { onProgress: progress.update });
+  const {
+    images: adversarial,
+    chosen,
+    queries,
+    slowest,
+  } = await attack.craft(net, x, y, { policy: net.policy, onProgress: progress.update });
   const shape = [size, ...net.model.inputShape];
   const tensors = new Map<string, StoredTensor>([
     ["x", { dtype: "F32", shape, data: x }],
@@ -83,7 +93,10 @@ async function run(options: Options): Promise<CraftReport> {
     ["y", { dtype: "I32", shape: [size], data: y }],
   ]);
   if (chosen !== undefined) tensors.set("chosen", { dtype: "I32", shape: [size], data: chosen });
-  const settings = reportAttack(attack);
+  if (queries !== undefined) tensors.set("queries", { dtype: "I32", shape: [size], data: queries });
+  if (slowest !== undefined && slowest !== adversarial)
+    tensors.set("x_slowest", { dtype: "F32", shape, data: slowest });
+  const settings = reportAttack(attack, queries);
   const model = net.model.name;
   await writeSafetensors(options.out, tensors, {
     attacked: model,
@@ -98,6 +111,7 @@ async function run(options: Options): Promise<CraftReport> {
     threads: backend.threads,
     attack: settings,
     maxChange: x.reduce((max, value, i) => Math.max(max, Math.abs(adversarial[i]! - value)), 0),
+    warnings,
     out: options.out,
     seconds: (performance.now() - started) / 1000,
   };

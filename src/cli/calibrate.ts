@@ -3,7 +3,7 @@ import { Option, type Command } from "commander";
 import { slice, type Dataset } from "../data/dataset.js";
 import { ABOVE_ANY_ENTROPY, load, save, type AdaptiveNetwork, type ExitPolicy } from "../inference/index.js";
 import { percent, significant } from "../report/format.js";
-import { attackOf, expectExit, withAttackOptions, type AttackOptions } from "./attack-options.js";
+import { expectExit, planAttack, withTestAttackOptions, type TestAttackOptions } from "./attack-options.js";
 import { heldOutImages } from "./calibration.js";
 import { chooseByShares, chooseForObjective, type ChosenPolicy } from "./choose-policy.js";
 import { addCommand } from "./command.js";
@@ -26,7 +26,7 @@ import { UsageError } from "./usage-error.js";
 import { withWeightsOption, type WeightsOptions } from "./weights-options.js";
 import { expectWritableFile } from "./writable.js";
 
-interface Options extends WeightsOptions, DatasetOptions, AttackOptions, ObjectiveOptions, EngineOptions {
+interface Options extends WeightsOptions, DatasetOptions, TestAttackOptions, ObjectiveOptions, EngineOptions {
   readonly split?: string;
   readonly limit?: number;
   readonly out?: string;
@@ -61,7 +61,7 @@ export function addCalibrate(program: Command): void {
     ],
   );
   withEngineOptions(
-    withObjectiveOptions(withAttackOptions(withDatasetOptions(withWeightsOption(command)), "none"))
+    withObjectiveOptions(withTestAttackOptions(withDatasetOptions(withWeightsOption(command)), "none"))
       .option("--split <name>", "the images to calibrate on (default: held-out ones, but test for paper)")
       .addOption(new Option("--limit <count>", "at most so many images; all by default").argParser(integer(1)))
       .option(
@@ -78,19 +78,19 @@ export function addCalibrate(program: Command): void {
 
 async function run(options: Options): Promise<CalibrationReport> {
   const { weights, out = weights, report } = options;
-  const attack = await attackOf(options, options.dataset);
-  const rule = ruleOf(options, attack !== null);
+  const plan = await planAttack(options, options.dataset);
+  const rule = ruleOf(options, plan !== null);
   expectHeldOut(rule, options);
   await expectWritableFile(out);
   if (report !== undefined) await expectWritableFile(report);
   using backend = await openBackend(options);
   using net = await load(weights, { backend });
-  if (attack !== null) expectExit(attack, net.model);
+  if (plan !== null) expectExit(plan, net.model);
   const images = slice(await imagesOf(rule, options, net), 0, options.limit);
   const { chosen, found } =
     rule === "optimal"
-      ? await chooseForObjective(options, net, images, attack)
-      : { chosen: await chooseByShares(rule, net, images, attack), found: undefined };
+      ? await chooseForObjective(options, net, images, plan)
+      : { chosen: await chooseByShares(rule, net, images, plan), found: undefined };
   if (extname(out) === ".json") await writePolicy(out, chosen.policy);
   else await save(out, net, { policy: chosen.policy, training: net.training });
   if (report !== undefined && found !== undefined)

@@ -1,4 +1,3 @@
-import { attackForm, type Attack } from "../attacks/index.js";
 import type { Dataset } from "../data/dataset.js";
 import {
   calibrateFor,
@@ -12,6 +11,7 @@ import {
   type ExitPolicy,
   type PolicyOutcome,
 } from "../inference/index.js";
+import type { AttackPlan } from "./attack-options.js";
 import { calibrateWithProgress } from "./calibration.js";
 import { defined } from "./defined.js";
 import { DEFAULT_MIX, objectiveOf, type ObjectiveOptions } from "./objective-options.js";
@@ -35,8 +35,9 @@ export async function chooseByShares(
   rule: CalibrationRule,
   net: AdaptiveNetwork,
   dataset: Dataset,
-  attack: Attack | null,
+  plan: AttackPlan | null,
 ): Promise<ChosenPolicy> {
+  const attack = (await plan?.on(net.model, net.policy)) ?? null;
   const policy = await calibrateWithProgress(net, rule, dataset, attack);
   const result = await evaluate(net, dataset, { policy, ...(attack && { attack }) });
   const { images, attack: settings, exits, adaptive } = result;
@@ -48,13 +49,13 @@ export async function chooseForObjective(
   options: ObjectiveOptions,
   net: AdaptiveNetwork,
   dataset: Dataset,
-  attack: Attack | null,
+  plan: AttackPlan | null,
 ): Promise<{ readonly chosen: ChosenPolicy; readonly found: CalibratedPolicy }> {
   const { mix: share = DEFAULT_MIX, attackLimit: limit } = options;
   using progress = new PhaseProgress();
   const found = await calibrateFor(net, dataset, objectiveOf(options, net.model), {
-    ...(attack && {
-      attacked: { attack: (exits) => attackForm(attack.form, attack.method, { exits }), share, ...defined({ limit }) },
+    ...(plan && {
+      attacked: { attack: (exits) => plan.at(net.model, exits), share, ...defined({ limit }) },
     }),
     onProgress: (done, total, aimed) => progress.update(aimed?.toString(), done, total),
   });

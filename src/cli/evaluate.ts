@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { evaluate, load, type Evaluation } from "../inference/index.js";
-import { attackOf, expectExit, withAttackOptions, type AttackOptions } from "./attack-options.js";
+import { expectExit, planAttack, withTestAttackOptions, type TestAttackOptions } from "./attack-options.js";
 import { calibratedPolicy } from "./calibration.js";
 import { addCommand } from "./command.js";
 import {
@@ -12,17 +12,22 @@ import {
 } from "./dataset-options.js";
 import { openBackend, withEngineOptions, type EngineOptions } from "./engine-options.js";
 import { evaluationText } from "./evaluation-text.js";
+import { warningsOf } from "./model-warnings.js";
 import { print } from "./output.js";
 import { startProgress } from "./progress.js";
 import { withWeightsOption, type WeightsOptions } from "./weights-options.js";
 
-interface EvaluateOptions extends WeightsOptions, DatasetOptions, SliceOptions, AttackOptions, EngineOptions {
+interface EvaluateOptions extends WeightsOptions, DatasetOptions, SliceOptions, TestAttackOptions, EngineOptions {
   readonly calibrate?: string;
   readonly json?: boolean;
 }
 
 /** What `rdi evaluate --json` prints. */
-export type EvaluationReport = Evaluation & { readonly dataset: string };
+export type EvaluationReport = Evaluation & {
+  readonly dataset: string;
+  /** Why attacks may make the model look more robust than it is. */
+  readonly warnings: readonly string[];
+};
 
 export function addEvaluate(program: Command): void {
   const command = addCommand(
@@ -33,9 +38,10 @@ export function addEvaluate(program: Command): void {
       "rdi evaluate --weights rdi-quickstart/rdi-smallcnn/model.safetensors --dataset digits --limit 1000",
       "rdi evaluate --weights model.safetensors --dataset mnist --data mnist/ --attack pgd --form average",
       "rdi evaluate --weights model.safetensors --dataset digits --attack pgd --form single:1 --eps 0.2 --json",
+      "rdi evaluate --weights model.safetensors --dataset digits --attack ensemble --aim active --limit 200",
     ],
   );
-  withEngineOptions(withAttackOptions(withSliceOptions(withDatasetOptions(withWeightsOption(command))), "none"))
+  withEngineOptions(withTestAttackOptions(withSliceOptions(withDatasetOptions(withWeightsOption(command))), "none"))
     .option(
       "--calibrate <source>",
       "take thresholds not from the weights: equal (chosen on held-out images), paper (chosen on the very images evaluated), or a file of rdi calibrate",
@@ -48,12 +54,14 @@ export function addEvaluate(program: Command): void {
 }
 
 async function run(options: EvaluateOptions): Promise<EvaluationReport> {
-  const attack = await attackOf(options, options.dataset);
+  const plan = await planAttack(options, options.dataset);
   const dataset = await openSlice(options);
   using backend = await openBackend(options);
   using net = await load(options.weights, { backend });
-  if (attack !== null) expectExit(attack, net.model);
+  if (plan !== null) expectExit(plan, net.model);
   const policy = await calibratedPolicy(net, options, dataset);
+  const attack = (await plan?.on(net.model, policy)) ?? null;
+  const warnings = attack === null ? [] : await warningsOf(net, dataset);
   using progress = startProgress(attack === null ? "Evaluating" : `Attacking (${attack.toString()}) and evaluating`);
   const {
     model,
@@ -78,6 +86,7 @@ async function run(options: EvaluateOptions): Promise<EvaluationReport> {
     attack: settings,
     exits,
     adaptive,
+    warnings,
     seconds,
   };
 }

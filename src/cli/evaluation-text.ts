@@ -1,3 +1,4 @@
+import type { AttackReport } from "../inference/index.js";
 import { formName, percent, significant } from "../report/format.js";
 import type { EvaluationReport } from "./evaluate.js";
 import { duration, table } from "./output.js";
@@ -29,12 +30,31 @@ export function evaluationText(report: EvaluationReport): string {
       ],
     ),
     `Saved against the plain backbone: ${percent(adaptive.saved.full)} of the full ledger, ${percent(adaptive.saved.paper)} of the paper's.`,
+    ...worstText(report),
   ].join("\n");
 }
 
 function attackText({ attack }: EvaluationReport): string {
   if (attack === null) return "clean";
-  const { method, form, eps, step, steps } = attack;
-  const settings = [`ε ${significant(eps)}`, ...(method === "pgd" ? [`α ${significant(step)}`] : []), `${steps} steps`];
-  return `attacked by ${method.toUpperCase()} ${formName(form)} (${settings.join(", ")})`;
+  const { method, form, norm, eps, members, exits } = attack;
+  const aim = exits === undefined ? "" : `, aimed at exits ${exits.join(", ")}`;
+  const size = `${norm === "l2" ? "L2, " : ""}ε ${significant(eps)}`;
+  if (members !== undefined) {
+    const names = members.map((member) => `${member.method.toUpperCase()} ${formName(member.form)}`);
+    return `attacked by the worst of ${names.join(", ")} (${size}${aim})`;
+  }
+  return `attacked by ${method.toUpperCase()} ${formName(form)} (${size}, ${effortText(attack)}${aim})`;
+}
+
+function effortText({ step, steps, method, queries }: AttackReport): string {
+  if (queries !== undefined) return `${queries.mean.toFixed(0)} queries an image, at most ${steps}`;
+  return `${step > 0 && method !== "fgsm" ? `α ${significant(step)}, ` : ""}${steps} steps`;
+}
+
+function worstText({ adaptive: { worst } }: EvaluationReport): string[] {
+  if (worst === undefined) return [];
+  const { accuracy, lastExit, macs, saved } = worst;
+  return [
+    `Worst case: accuracy ${percent(accuracy)}; slowed down, ${percent(lastExit)} of the images take the whole network, at ${significant(macs.full)} · 10⁶ MACs an image, ${percent(saved.full)} of the full ledger saved.`,
+  ];
 }

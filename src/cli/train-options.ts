@@ -1,8 +1,8 @@
 import { Option, type Command } from "commander";
 import type { Dataset } from "../data/dataset.js";
 import { models } from "../models/index.js";
-import { parseTrainConfig, type TrainConfig } from "../training/index.js";
-import { attackOf, expectExit, withAttackOptions, type AttackOptions } from "./attack-options.js";
+import { parseTrainConfig, TRAINING_METHODS, type TrainConfig } from "../training/index.js";
+import { expectExit, trainingAttack, withAttackOptions, type AttackOptions } from "./attack-options.js";
 import { datasetOption, withDataOptions } from "./dataset-options.js";
 import { defined } from "./defined.js";
 import { withEngineOptions, type EngineOptions } from "./engine-options.js";
@@ -11,7 +11,7 @@ import { epochsOf } from "./train-settings.js";
 import { asUsage, UsageError } from "./usage-error.js";
 
 /** The settings of a new run. */
-export interface RunOptions extends AttackOptions {
+export interface RunOptions extends AttackOptions<(typeof TRAINING_METHODS)[number]> {
   readonly model?: string;
   readonly dataset?: string;
   readonly data?: string;
@@ -70,6 +70,7 @@ export function withTrainOptions(command: Command): Command {
       )
       .addOption(new Option("--momentum <factor>", "of the optimizer (default: 0.9)").argParser(number(0, 1)))
       .addOption(new Option("--weight-decay <factor>", "of the optimizer (default: 0.0005)").argParser(number(0))),
+    TRAINING_METHODS,
     "pgd",
   );
   command
@@ -125,7 +126,7 @@ export function withTrainOptions(command: Command): Command {
 /** The settings that the options of a new run make. @throws UsageError if one is out of range or does not fit the others */
 export async function configOf(options: RunOptions, dataset: Dataset): Promise<TrainConfig> {
   const model = models.get(expectGiven(options.model, "model"))!;
-  const attack = await attackOf(options, dataset.name, { training: true });
+  const attack = await trainingAttack(options, dataset.name);
   if (attack !== null) expectExit(attack, model);
   const { batchSize, momentum, weightDecay, attackMode, epsWarmup, exitWeights, checkpointEvery, logEvery, seed } =
     options;
@@ -134,11 +135,12 @@ export async function configOf(options: RunOptions, dataset: Dataset): Promise<T
       model: model.name,
       epochs: options.epochs ?? DEFAULT_EPOCHS,
       attack:
-        attack === null
+        attack === null || options.attack === "none"
           ? null
           : {
-              method: attack.method.name,
+              method: options.attack,
               form: attack.form,
+              norm: options.norm,
               eps: attack.method.eps,
               step: attack.method.step,
               steps: attack.method.steps,

@@ -1,4 +1,4 @@
-import type { Attack } from "../attacks/index.js";
+import type { Attack, Norm } from "../attacks/index.js";
 import { batches, type Batch, type Dataset } from "../data/dataset.js";
 import type { Macs } from "../graph/cost.js";
 import { costOfBackbone } from "../nn/exit-model.js";
@@ -15,11 +15,17 @@ export interface AttackReport {
   readonly form: string;
   /** The exits that it was aimed at; absent: all of the model's. */
   readonly exits?: readonly number[];
+  /** What ε bounds; absent where there is no ball. */
+  readonly norm?: Norm;
   readonly eps: number;
   readonly step: number;
   readonly steps: number;
   readonly randomStart: boolean;
   readonly seed: number;
+  /** Of black-box methods: forward passes an image that were made. */
+  readonly queries?: { readonly mean: number; readonly most: number };
+  /** Of an ensemble. */
+  readonly members?: readonly AttackReport[];
 }
 
 export interface ExitEvaluation {
@@ -49,8 +55,19 @@ export interface Evaluation {
     /** 1 − macs ÷ the plain backbone's, in each ledger. */
     readonly saved: Macs;
     readonly thresholds: readonly number[];
+    /** Under an attack that also slows the network (`slowdown`, or an ensemble): its worst case by accuracy, and its worst case by cost. */
+    readonly worst?: WorstCase;
   };
   readonly seconds: number;
+}
+
+export interface WorstCase {
+  readonly accuracy: number;
+  /** Mean over the images that were made to cost the most. */
+  readonly macs: Macs;
+  readonly saved: Macs;
+  /** Fraction of these that take the whole network. */
+  readonly lastExit: number;
 }
 
 /** What each exit makes of each image; by exit, each [images]. */
@@ -73,7 +90,7 @@ export interface EvaluationSample {
   readonly exit: number;
   readonly prediction: number;
   readonly entropy: number;
-  /** Of max-average: the exit whose attack was kept. */
+  /** Of max-average: the exit whose attack was kept; of an ensemble: the place of the member. */
   readonly chosen?: number;
 }
 
@@ -107,37 +124,66 @@ export async function evaluate(
   expectArgument(Number.isSafeInteger(batchSize) && batchSize >= 1, "batchSize", "an integer of 1 or more", batchSize);
   const started = performance.now();
   const tally = new Tally(net, policy, dataset.length);
+  const slowed = new Tally(net, policy, dataset.length);
+  const queries: number[] = [];
   for (const batch of batches(dataset, { batchSize })) {
     signal?.throwIfAborted();
     const ids = batch.indices;
     const attacked = await attack?.craft(net, batch.images, batch.labels, {
       ids,
       batchSize,
+      policy,
       ...(signal && { signal }),
     });
     const images = attacked?.images ?? batch.images;
-    const outputs = await runAllExits(net, images, batch.size, Math.min(batchSize, dataset.length));
+    const run = (own: Float32Array): Promise<ExitOutputs> =>
+      runAllExits(net, own, batch.size, Math.min(batchSize, dataset.length));
+    const outputs = await run(images);
     tally.add(batch, outputs);
+    const slowest = attacked?.slowest;
+    if (slowest !== undefined) slowed.add(batch, slowest === images ? outputs : await run(slowest));
+    if (attacked?.queries !== undefined) queries.push(...attacked.queries);
     if (keep !== undefined)
       for (const sample of samples(policy, batch, images, outputs, attacked?.chosen)) keep(sample);
     onProgress?.(tally.count, dataset.length);
     await nextTurn();
   }
+  const { exits, adaptive } = tally.result();
   return {
     model: model.name,
     images: dataset.length,
     backend: backend.name,
     threads: backend.threads,
-    attack: attack === undefined ? null : reportAttack(attack),
-    ...tally.result(),
+    attack: attack === undefined ? null : reportAttack(attack, queries),
+    exits,
+    adaptive: { ...adaptive, ...(slowed.count > 0 && { worst: worstCase(adaptive.accuracy, slowed) }) },
     seconds: (performance.now() - started) / 1000,
     details: tally.details,
   };
 }
 
-export function reportAttack({ form, exits, method }: Attack): AttackReport {
-  const { name, eps, step, steps, randomStart, seed } = method;
-  return { method: name, form, ...(exits && { exits }), eps, step, steps, randomStart, seed };
+/** @param queries of black-box methods, by image */
+export function reportAttack({ form, exits, method, members }: Attack, queries: ArrayLike<number> = []): AttackReport {
+  const { name, norm, eps, step, steps, randomStart, seed } = method;
+  const counts = Array.from(queries);
+  return {
+    method: name,
+    form,
+    ...(exits && { exits }),
+    ...(norm && { norm }),
+    eps,
+    step,
+    steps,
+    randomStart,
+    seed,
+    ...(counts.length > 0 && { queries: { mean: mean(counts), most: counts.reduce((a, b) => Math.max(a, b)) } }),
+    ...(members && { members: members.map((member) => reportAttack(member)) }),
+  };
+}
+
+function worstCase(accuracy: number, slowed: Tally): WorstCase {
+  const { exits, adaptive } = slowed.result();
+  return { accuracy, macs: adaptive.macs, saved: adaptive.saved, lastExit: exits.at(-1)!.share };
 }
 
 /** Counts what the exits make of the images. */
@@ -243,6 +289,6 @@ function* samples(
   }
 }
 
-function mean(values: Uint8Array): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
+function mean(values: ArrayLike<number>): number {
+  return Array.from(values).reduce((sum, value) => sum + value, 0) / values.length;
 }

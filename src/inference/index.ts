@@ -19,6 +19,7 @@ export {
   type ExitDetails,
   type ExitEvaluation,
   type PolicyOutcome,
+  type WorstCase,
 } from "./evaluate.js";
 export { importCheckpoint, type CheckpointSource, type ImportedCheckpoint } from "./import-checkpoint.js";
 export {

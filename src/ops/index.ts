@@ -23,7 +23,16 @@ import {
 } from "./elementwise.js";
 import { fill } from "./fill.js";
 import { linear, linearInputGrad, linearWeightGrad } from "./linear.js";
-import { argmax, crossEntropy, crossEntropyGrad, entropy, softmax } from "./losses.js";
+import {
+  argmax,
+  crossEntropy,
+  crossEntropyGrad,
+  entropy,
+  margin,
+  marginGrad,
+  softmax,
+  uniformCrossEntropy,
+} from "./losses.js";
 import type { OpDef } from "./op.js";
 import { avgPool2d, avgPool2dGrad, maxPool2d, maxPool2dGrad } from "./pool.js";
 import { dropout, randomUniform } from "./random.js";
@@ -62,6 +71,8 @@ export const ops = {
   linearInputGrad,
   linearWeightGrad,
   log,
+  margin,
+  marginGrad,
   maxPool2d,
   maxPool2dGrad,
   maximum,
@@ -82,6 +93,7 @@ export const ops = {
   sub,
   sumAll,
   sumPerImage,
+  uniformCrossEntropy,
 } as const;
 
 export type OpName = keyof typeof ops;

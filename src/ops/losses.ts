@@ -69,6 +69,123 @@ export const crossEntropyGrad: OpDef<NoAttrs> = {
   },
 };
 
+export interface MarginAttrs {
+  /** Divide by the distance between the largest and the third largest logit: the DLR loss. */
+  readonly scaled: boolean;
+}
+
+/** Keeps the DLR loss finite where the three largest logits are equal. */
+const SPREAD_OFFSET = 1e-12;
+
+/** Of one row of logits: the classes of the largest and the third largest, the largest but for the label, and what the margin is divided by. */
+interface Ranking {
+  readonly first: number;
+  readonly third: number;
+  readonly other: number;
+  readonly spread: number;
+}
+
+function rank(row: NumberArray, label: number, { scaled }: MarginAttrs): Ranking {
+  // Stable: of equal logits the first class comes first.
+  const order = Array.from(row.keys()).sort((a, b) => row[b]! - row[a]!);
+  const [first, second] = order as [number, number];
+  const third = order[2] ?? second;
+  const spread = scaled ? row[first]! - row[third]! + SPREAD_OFFSET : 1;
+  return { first, third, other: first === label ? second : first, spread };
+}
+
+function expectClasses(op: string, logits: Spec, { scaled }: MarginAttrs): void {
+  const least = scaled ? 3 : 2;
+  expectSpecs(op, Number(logits.shape[1]) >= least, `logits of ${least} or more classes`, { logits });
+}
+
+/**
+ * How far the label is from winning: the largest other logit − the label's, positive where the image is misclassified. `scaled`, it is the DLR loss
+ * of Croce and Hein, "Reliable evaluation of adversarial robustness with an ensemble of diverse parameter-free attacks" (ICML 2020), equation 6,
+ * which does not change when logits are shifted or scaled. logits [N,K], labels [N] → [N].
+ */
+export const margin: OpDef<MarginAttrs> = {
+  name: "margin",
+  kind: "map",
+  infer(ins, attrs) {
+    expectClasses("margin", logitsSpec("margin", ins, 0), attrs);
+    labelsSpec("margin", ins, 1);
+    return f32("N");
+  },
+  reference(ins, attrs, out) {
+    const logits = tensor(ins, 0);
+    const classes = logits.shape[1]!;
+    for (let n = 0; n < out.data.length; n++) {
+      const row = logits.data.subarray(n * classes, (n + 1) * classes);
+      const label = tensor(ins, 1).data[n]!;
+      const { other, spread } = rank(row, label, attrs);
+      out.data[n] = (row[other]! - row[label]!) / spread;
+    }
+  },
+  vjp(g, node, ct, needs) {
+    const [logits, labels] = node.in as [Value, Value];
+    return [needs[0] ? g.node("marginGrad", [ct, logits, labels], node.attrs) : null, null];
+  },
+  encode: (attrs) => [Number(attrs.scaled)],
+};
+
+/** The gradient of `margin`: ct [N], logits [N,K], labels [N] → [N,K]. The choice of the largest logits is taken as fixed. */
+export const marginGrad: OpDef<MarginAttrs> = {
+  name: "marginGrad",
+  kind: "map",
+  infer(ins, attrs) {
+    const ct = need("marginGrad", ins, 0, "a gradient");
+    expectSpecs("marginGrad", sameSpec(ct, f32("N")), "a gradient of one scalar an image", { ct });
+    labelsSpec("marginGrad", ins, 2);
+    const logits = logitsSpec("marginGrad", ins, 1);
+    expectClasses("marginGrad", logits, attrs);
+    return logits;
+  },
+  reference(ins, attrs, out) {
+    const classes = out.shape[1]!;
+    for (let n = 0; n < out.shape[0]!; n++) {
+      const row = tensor(ins, 1).data.subarray(n * classes, (n + 1) * classes);
+      const label = tensor(ins, 2).data[n]!;
+      const { first, third, other, spread } = rank(row, label, attrs);
+      const ct = tensor(ins, 0).data[n]! / spread;
+      const gradient = out.data.subarray(n * classes, (n + 1) * classes);
+      gradient[other]! += ct;
+      gradient[label]! -= ct;
+      if (!attrs.scaled) continue;
+      const scaled = (ct * (row[other]! - row[label]!)) / spread;
+      gradient[first]! -= scaled;
+      gradient[third]! += scaled;
+    }
+  },
+  encode: (attrs) => [Number(attrs.scaled)],
+};
+
+/** Cross-entropy −(1/K)·Σ log softmax(logits) to the uniform distribution, in nats: [N,K] → [N]. Least, log K, where all classes are alike. */
+export const uniformCrossEntropy: OpDef<NoAttrs> = {
+  name: "uniformCrossEntropy",
+  kind: "map",
+  infer(ins) {
+    logitsSpec("uniformCrossEntropy", ins, 0);
+    return f32("N");
+  },
+  reference(ins, _attrs, out) {
+    const logits = tensor(ins, 0);
+    const classes = logits.shape[1]!;
+    const p = new Float64Array(classes);
+    for (let n = 0; n < out.data.length; n++) {
+      const logSum = softmaxRow(logits.data, n * classes, classes, p);
+      let total = 0;
+      for (let k = 0; k < classes; k++) total += logits.data[n * classes + k]!;
+      out.data[n] = logSum - total / classes;
+    }
+  },
+  vjp(g, node, ct) {
+    const logits = node.in[0]!;
+    const shift = -1 / Number(g.spec(logits).shape[1]);
+    return [g.node("mul", [ct, g.node("affine", [g.node("softmax", [logits], {})], { scale: 1, shift })], {})];
+  },
+};
+
 /** Softmax over the classes: [N,K] → [N,K]. */
 export const softmax: OpDef<NoAttrs> = {
   name: "softmax",

@@ -126,6 +126,12 @@ export const sumBatch = (x: Tensor): Tensor => apply("reduceBatch", [x], { mean:
 
 /** Cross-entropy in nats of each image: logits [N,K], labels [N] i32 → [N]. */
 export const crossEntropy = (logits: Tensor, labels: Tensor): Tensor => apply("crossEntropy", [logits, labels], {});
+/** Cross-entropy in nats of each image to the uniform distribution: logits [N,K] → [N]. */
+export const uniformCrossEntropy = (logits: Tensor): Tensor => apply("uniformCrossEntropy", [logits], {});
+/** The largest logit but for the label's − the label's: logits [N,K], labels [N] i32 → [N]. */
+export const margin = (logits: Tensor, labels: Tensor): Tensor => apply("margin", [logits, labels], { scaled: false });
+/** `margin` ÷ (the largest − the third largest logit), the "difference of logits ratio": logits [N,K ≥ 3], labels [N] i32 → [N]. */
+export const dlr = (logits: Tensor, labels: Tensor): Tensor => apply("margin", [logits, labels], { scaled: true });
 /** Over the classes: [N,K] → [N,K]. */
 export const softmax = (logits: Tensor): Tensor => apply("softmax", [logits], {});
 /** −Σ p·log(p + 1e-5) of softmax(logits), in nats: [N,K] → [N]. */

@@ -1,14 +1,18 @@
 import { z } from "zod";
-import { attackForm, fgsm, pgd, wrm, type Attack, type AttackMethod, type MethodName } from "../attacks/index.js";
+import { attackForm, methodByName, type Attack, type MethodName } from "../attacks/index.js";
 import { ArgumentError } from "../util/errors.js";
 import { Random } from "../util/random.js";
 
+/** The methods to train with: those that follow gradients. Square would take hundreds of forward passes an image and step. */
+export const TRAINING_METHODS = ["pgd", "fgsm", "wrm", "mpgd", "apgd-ce", "apgd-dlr"] as const satisfies MethodName[];
+
 const attackSchema = z.strictObject({
-  method: z.enum(["pgd", "fgsm", "wrm"]),
-  /** `single:I`, `main`, `average` or `max-average`. */
+  method: z.enum(TRAINING_METHODS),
+  /** `single:I`, `main`, `average`, `max-average` or `slowdown`. */
   form: z.string().default("average"),
+  norm: z.enum(["linf", "l2"]).default("linf"),
   eps: z.number().min(0),
-  /** Of PGD: the change of a pixel in a step. */
+  /** Of PGD and momentum PGD: the change in a step. */
   step: z.number().min(0).default(0),
   steps: z.int().min(1).default(1),
   randomStart: z.boolean().default(true),
@@ -81,24 +85,16 @@ export function learningRateAt({ learningRate, schedule }: TrainConfig, iteratio
   return learningRate * schedule.factor ** passed;
 }
 
-const METHODS: Readonly<
-  Record<
-    MethodName,
-    (options: { eps: number; step: number; steps: number; randomStart: boolean; seed: number }) => AttackMethod
-  >
-> = {
-  pgd,
-  fgsm,
-  wrm,
-};
-
 /** The attack of an iteration, with random starts of its own; undefined where training is on clean images. */
 export function attackAt(config: TrainConfig, iteration: number, iterations: number): Attack | undefined {
   if (config.attack === null) return undefined;
   const { method, form, ...settings } = config.attack;
   const warm = config.epsWarmup === 0 ? 1 : Math.min(1, (iteration + 1) / (config.epsWarmup * iterations));
   const seed = new Random(config.seed, ATTACK_STREAM, iteration).word();
-  return attackForm(form, METHODS[method]({ ...settings, eps: warm * settings.eps, step: warm * settings.step, seed }));
+  return attackForm(
+    form,
+    methodByName(method, { ...settings, eps: warm * settings.eps, step: warm * settings.step, seed }),
+  );
 }
 
 /** The seed of an iteration's dropout masks. */

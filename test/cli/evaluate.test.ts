@@ -7,23 +7,25 @@ import { describeCli, rdi, temporaryFolder, writeWeights } from "./rdi.js";
 
 const macs = z.strictObject({ paper: z.number(), full: z.number() });
 const fraction = z.number().min(0).max(1);
+const attack = z.strictObject({
+  method: z.string(),
+  form: z.string(),
+  exits: z.array(z.int()).optional(),
+  norm: z.enum(["linf", "l2"]).optional(),
+  eps: z.number(),
+  step: z.number(),
+  steps: z.int(),
+  randomStart: z.boolean(),
+  seed: z.int(),
+  queries: z.strictObject({ mean: z.number(), most: z.int() }).optional(),
+});
 const evaluation = z.strictObject({
   model: z.literal("rdi-smallcnn"),
   dataset: z.literal("digits"),
   images: z.int(),
   backend: z.literal("wasm"),
   threads: z.literal(1),
-  attack: z
-    .strictObject({
-      method: z.enum(["pgd", "fgsm", "wrm"]),
-      form: z.string(),
-      eps: z.number(),
-      step: z.number(),
-      steps: z.int(),
-      randomStart: z.boolean(),
-      seed: z.int(),
-    })
-    .nullable(),
+  attack: attack.extend({ members: z.array(attack).optional() }).nullable(),
   exits: z
     .array(z.strictObject({ exit: z.int(), accuracy: fraction, loss: z.number(), share: fraction, macs }))
     .length(3),
@@ -32,7 +34,16 @@ const evaluation = z.strictObject({
     macs,
     saved: z.strictObject({ paper: z.number(), full: z.number() }),
     thresholds: z.array(z.number()).length(2),
+    worst: z
+      .strictObject({
+        accuracy: fraction,
+        macs,
+        saved: z.strictObject({ paper: z.number(), full: z.number() }),
+        lastExit: fraction,
+      })
+      .optional(),
   }),
+  warnings: z.array(z.string()),
   seconds: z.number(),
 });
 
@@ -72,7 +83,7 @@ describeCli("evaluate", () => {
   it.each([
     [
       ["--attack", "pgd", "--steps", "2"],
-      { method: "pgd", form: "average", eps: 0.3, step: 0.01, steps: 2, randomStart: true, seed: 0 },
+      { method: "pgd", form: "average", norm: "linf", eps: 0.3, step: 0.01, steps: 2, randomStart: true, seed: 0 },
     ],
     [
       [
@@ -90,20 +101,69 @@ describeCli("evaluate", () => {
         "--seed",
         "7",
       ],
-      { method: "pgd", form: "max-average", eps: 8 / 255, step: 2 / 255, steps: 1, randomStart: false, seed: 7 },
+      {
+        method: "pgd",
+        form: "max-average",
+        norm: "linf",
+        eps: 8 / 255,
+        step: 2 / 255,
+        steps: 1,
+        randomStart: false,
+        seed: 7,
+      },
     ],
     [
       ["--attack", "fgsm", "--form", "single:1"],
-      { method: "fgsm", form: "single:1", eps: 0.3, step: 0.3, steps: 1, randomStart: false, seed: 0 },
+      { method: "fgsm", form: "single:1", norm: "linf", eps: 0.3, step: 0.3, steps: 1, randomStart: false, seed: 0 },
     ],
     [
       ["--attack", "wrm", "--form", "main", "--steps", "2"],
       { method: "wrm", form: "main", eps: 0.3, step: 0, steps: 2, randomStart: true, seed: 0 },
     ],
+    [
+      ["--attack", "apgd-dlr", "--norm", "l2", "--eps", "2", "--steps", "3", "--aim", "active"],
+      {
+        method: "apgd-dlr",
+        form: "average",
+        exits: [1, 2, 3],
+        norm: "l2",
+        eps: 2,
+        step: 0,
+        steps: 3,
+        randomStart: true,
+        seed: 0,
+      },
+    ],
   ])("attacks by %j", async (args, attack) => {
     const { status, stdout } = await evaluate(...args);
     expect(status).toBe(0);
     expect(evaluation.parse(JSON.parse(stdout)).attack).toEqual(attack);
+  });
+
+  it("reports the worst case of the standard ensemble, by accuracy and by cost", async () => {
+    const { status, stdout } = await evaluate("--attack", "ensemble", "--steps", "2", "--queries", "3", "--limit", "4");
+    expect(status).toBe(0);
+    const { attack: report, adaptive } = evaluation.parse(JSON.parse(stdout));
+    expect(report).toMatchObject({ method: "ensemble", form: "worst-case", exits: [1, 2, 3], steps: 3 });
+    expect(report!.members!.map(({ method, form }) => `${method} ${form}`)).toEqual([
+      "apgd-ce average",
+      "apgd-dlr average",
+      "square average",
+      "pgd max-average",
+      "pgd slowdown",
+    ]);
+    expect(adaptive.worst!.accuracy).toBe(adaptive.accuracy);
+  });
+
+  it.each([
+    [["--attack", "ensemble", "--form", "main"], "Expected no --form with --attack ensemble"],
+    [["--attack", "pgd", "--norm", "l2"], "Expected --eps with --norm l2"],
+    [["--attack", "square", "--norm", "l2", "--eps", "1"], "Expected linf for the norm of square"],
+    [["--attack", "apgd-dlr", "--form", "slowdown"], "for slowdown"],
+  ])("refuses %j", async (args, message) => {
+    const { status, stdout, stderr } = await evaluate(...args);
+    expect([status, stdout]).toEqual([2, ""]);
+    expect(stderr).toContain(message);
   });
 
   it("prints a table for people, and progress on stderr", async () => {

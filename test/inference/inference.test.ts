@@ -131,6 +131,7 @@ for (const under of allBackends) {
       expect(attacked.attack).toEqual({
         method: "pgd",
         form: "max-average",
+        norm: "linf",
         eps: 0.1,
         step: 0.05,
         steps: 2,

@@ -1,5 +1,7 @@
 #include "kernels/losses.h"
 
+#include <algorithm>
+
 #include "check.h"
 
 using namespace rdi::kernels;
@@ -51,12 +53,78 @@ void testLosses(int32_t images, int32_t classes, float range) {
   test::check(memcmp(logits.data(), gradient.data(), n * 4) == 0, std::string(name) + "crossEntropyGrad in place");
 }
 
+void testUniformCrossEntropy(int32_t images, int32_t classes, float range) {
+  Buffer logits(size_t(images) * classes, "logits"), loss(images, "loss");
+  logits.random(3, -range, range);
+  std::vector<double> expected(images);
+  for (int32_t i = 0; i < images; i++) {
+    const float* row = logits.data() + size_t(i) * classes;
+    double max = row[0], sum = 0, mean = 0;
+    for (int32_t c = 0; c < classes; c++) max = fmax(max, row[c]);
+    for (int32_t c = 0; c < classes; c++) {
+      sum += exp(row[c] - max);
+      mean += double(row[c]) / classes;
+    }
+    expected[i] = log(sum) + max - mean;
+  }
+  uniformCrossEntropy(logits.data(), loss.data(), images, classes);
+  test::checkClose(loss.data(), expected, 1e-6, "uniformCrossEntropy");
+}
+
+// By sorting, in double precision.
+void testMargin(int32_t images, int32_t classes, bool scaled) {
+  const std::string name = "margin of " + std::to_string(classes) + (scaled ? " classes, scaled" : " classes");
+  const size_t n = size_t(images) * classes;
+  Buffer logits(n, "logits"), loss(images, "loss"), ct(images, "ct"), gradient(n, "gradient");
+  logits.random(4, -3, 3);
+  ct.random(5);
+  std::vector<int32_t> labels(images);
+  std::vector<double> expected(images), expectedGradient(n);
+  for (int32_t i = 0; i < images; i++) {
+    const float* row = logits.data() + size_t(i) * classes;
+    std::vector<int32_t> order(classes);
+    for (int32_t c = 0; c < classes; c++) order[c] = c;
+    std::sort(order.begin(), order.end(), [row](int32_t a, int32_t b) { return row[a] > row[b]; });
+    labels[i] = order[i % classes];
+    const int32_t other = order[labels[i] == order[0]];
+    const double spread = scaled ? double(row[order[0]]) - row[order[2]] + 1e-12 : 1;
+    expected[i] = (double(row[other]) - row[labels[i]]) / spread;
+    double* own = expectedGradient.data() + size_t(i) * classes;
+    own[other] += ct[i] / spread;
+    own[labels[i]] -= ct[i] / spread;
+    if (!scaled) continue;
+    own[order[0]] -= ct[i] * expected[i] / spread;
+    own[order[2]] += ct[i] * expected[i] / spread;
+  }
+  margin(logits.data(), labels.data(), loss.data(), images, classes, scaled);
+  test::checkClose(loss.data(), expected, 1e-6, name);
+  marginGrad(ct.data(), logits.data(), labels.data(), gradient.data(), images, classes, scaled);
+  test::checkClose(gradient.data(), expectedGradient, 1e-6, name + ", gradient");
+}
+
+void testEqualLogits() {
+  const float logits[] = {2, 2, 2, 2};
+  const int32_t label[] = {1};
+  const float ct[] = {1};
+  float loss[1], gradient[4];
+  margin(logits, label, loss, 1, 4, true);
+  marginGrad(ct, logits, label, gradient, 1, 4, true);
+  test::check(loss[0] == 0, "the DLR loss of equal logits is 0");
+  for (float g : gradient) test::check(isfinite(g), "the gradient of the DLR loss of equal logits is finite");
+}
+
 }  // namespace
 
 int main() {
   for (int32_t classes : {1, 2, 3, 10, 12, 100}) {
     for (float range : {0.1f, 5.0f, 1000.0f}) testLosses(5, classes, range);
   }
+  for (int32_t classes : {1, 2, 10, 100}) {
+    for (float range : {0.1f, 1000.0f}) testUniformCrossEntropy(5, classes, range);
+  }
+  for (int32_t classes : {2, 3, 10, 100}) testMargin(13, classes, false);
+  for (int32_t classes : {3, 4, 10, 100}) testMargin(13, classes, true);
+  testEqualLogits();
   const float logits[] = {1, 3, 3, 2, NAN, 1};
   int32_t index[2];
   argmax(logits, index, 1, 4);
