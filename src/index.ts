@@ -33,6 +33,9 @@ export {
   type TrainProgress,
   type TrainResult,
 } from "./training/index.js";
+export type { Preset } from "./training/preset.js";
+export { openPreset, writePreset } from "./training/preset-file.js";
+export { presets } from "./training/presets.js";
 export { openDataset } from "./data/registry.js";
 export { digits } from "./data/digits.js";
 export { mnist } from "./data/mnist.js";
