@@ -7,6 +7,7 @@ import { addEvaluate } from "./evaluate.js";
 import { addInfo } from "./info.js";
 import { packageVersion } from "../util/package-version.js";
 import { addQuickstart } from "./quickstart.js";
+import { addReproduce } from "./reproduce.js";
 import { addTrain } from "./train.js";
 
 /** The command line: every command, in the order in which a newcomer meets them. */
@@ -17,7 +18,17 @@ export function program(): Command {
     .exitOverride()
     .showHelpAfterError("Run rdi --help for the commands.")
     .addHelpText("after", "\nRun rdi <command> --help for its options and examples.\nStart with: rdi quickstart");
-  for (const add of [addQuickstart, addTrain, addEvaluate, addAttack, addCalibrate, addClassify, addInfo, addDoctor])
+  for (const add of [
+    addQuickstart,
+    addTrain,
+    addEvaluate,
+    addAttack,
+    addCalibrate,
+    addClassify,
+    addReproduce,
+    addInfo,
+    addDoctor,
+  ])
     add(root);
   return root;
 }

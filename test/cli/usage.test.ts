@@ -1,7 +1,7 @@
 import { beforeAll, expect, it } from "vitest";
 import { describeCli, rdi, type Outcome } from "./rdi.js";
 
-const COMMANDS = ["quickstart", "train", "evaluate", "attack", "calibrate", "classify", "info", "doctor"];
+const COMMANDS = ["quickstart", "train", "evaluate", "attack", "calibrate", "classify", "reproduce", "info", "doctor"];
 
 describeCli("help and usage", () => {
   it("lists the commands", async () => {
@@ -48,6 +48,13 @@ describeCli("help and usage", () => {
     [["train", "--out", "nowhere"], "--dataset not specified", "rdi train --help"],
     [["train", "--out", "nowhere", "--epochs", "1", "--iterations", "2"], "cannot be used with", "rdi train --help"],
     [["quickstart", "--epochs", "few"], "Expected a number", "rdi quickstart --help"],
+    [["reproduce", "table-9"], "Expected a table (digits-smallcnn, ", "rdi reproduce --help"],
+    [["reproduce", "digits-smallcnn"], "Expected --weights of smallcnn/standard", "rdi reproduce --help"],
+    [
+      ["reproduce", "digits-smallcnn", "--train", "--only", "vgg"],
+      "Expected networks of the table",
+      "rdi reproduce --help",
+    ],
     [["info", "no-such-model"], "Expected a model (rdi-smallcnn, smallcnn) or a file", "rdi info --help"],
   ])("refuses %j", async (args, message, hint) => {
     const { status, stdout, stderr } = await rdi(...args);
