@@ -4,11 +4,11 @@ import { z } from "zod";
 import type { Backend } from "../backends/backend.js";
 import type { Dataset } from "../data/dataset.js";
 import { readSafetensors } from "../formats/safetensors.js";
+import { parseJson } from "../inference/adaptive-network.js";
 import { modelByName } from "../models/index.js";
 import { initialParams } from "../nn/exit-model.js";
 import { Network } from "../nn/network.js";
-import type { TableNetwork } from "../reproduce/tables.js";
-import { networkId } from "../reproduce/tables.js";
+import { networkId, type TableNetwork } from "../reproduce/tables.js";
 import type { TableRow } from "../reproduce/weights.js";
 import { expectSameRun } from "../training/checkpoint.js";
 import { trainConfigSchema, type TrainConfig } from "../training/index.js";
@@ -79,7 +79,8 @@ const recordSchema = z.object({ config: trainConfigSchema, iteration: z.int(), i
 /** The path, if a run of these settings has come to its end there. */
 async function finishedModel(path: string, config: TrainConfig): Promise<string | undefined> {
   if (!(await exists(path))) return undefined;
-  const record = recordSchema.safeParse(JSON.parse((await readSafetensors(path)).metadata.training ?? "{}"));
+  const { training = "{}" } = (await readSafetensors(path)).metadata;
+  const record = recordSchema.safeParse(parseJson(path, "training", training, z.unknown()));
   if (!record.success || record.data.iteration < record.data.iterations) return undefined;
   expectSameRun(path, record.data.config, config);
   return path;

@@ -7,7 +7,8 @@ import { modelByName } from "../models/index.js";
 import type { TrainingLog } from "../report/index.js";
 import { markdownPage, reportPage, resultLines } from "../reproduce/present.js";
 import type { TableResult, TableSettings } from "../reproduce/results.js";
-import { reproduce } from "../reproduce/run.js";
+import { reproduce, type ReproduceOptions } from "../reproduce/run.js";
+import { StateFile } from "../reproduce/state.js";
 import { networkId, tables, type PaperTable } from "../reproduce/tables.js";
 import { findWeights, type TableRow } from "../reproduce/weights.js";
 import { openPreset } from "../training/preset-file.js";
@@ -57,8 +58,12 @@ export function addReproduce(program: Command): void {
 function listTables(json: boolean | undefined): void {
   print(json, { tables: [...tables.values()] }, () =>
     drawTable(
-      ["table", "what it shows", "networks (model/defence)"],
-      [...tables.values()].map(({ name, title, networks }) => [name, title, networks.map(networkId).join("\n")]),
+      ["table", "what it shows", "networks"],
+      [...tables.values()].map(({ name, title, networks }) => [
+        name,
+        title,
+        [...new Set(networks.map(({ model }) => model))].join(", "),
+      ]),
       3,
     ),
   );
@@ -76,22 +81,14 @@ async function run(table: PaperTable, out: string, options: ReproduceCommandOpti
   await expectWritableFolder(out);
   using backend = await openBackend(options);
   const settings = settingsOf(table, options, { test, attack: attacks[0]!, backend });
+  // Training takes long: figures of other settings are better refused before it.
+  const state = await StateFile.open(join(out, "state.json"), settings);
 
   using interrupt = onInterrupt("Stopping soon; finished cells and checkpoints are kept.");
   const { signal } = interrupt;
   const rows =
     options.train === true ? await trained(table, chosen, { out, options, source, backend, signal }) : chosen;
-  const result = await measured(backend, {
-    table,
-    rows,
-    attacks,
-    dataset: test,
-    settings,
-    out,
-    options,
-    source,
-    signal,
-  });
+  const result = await measured(backend, { table, rows, attacks, dataset: test, state, signal }, { options, source });
   await writeResults(out, result, rows);
   if (signal.aborted)
     throw new Interrupted(`Stopped; what is done is kept in ${out}. The same command goes on from there.`);
@@ -166,18 +163,13 @@ async function trained(
 
 async function measured(
   backend: Backend,
-  {
-    out,
-    options,
-    source,
-    ...work
-  }: Work & Pick<Parameters<typeof reproduce>[1], "table" | "rows" | "attacks" | "dataset" | "settings">,
+  work: Omit<ReproduceOptions, "policyOf" | "onProgress">,
+  { options, source }: Pick<Work, "options" | "source">,
 ): Promise<TableResult> {
   const { calibrate } = options;
   using progress = startProgress("Measuring");
   return await reproduce(backend, {
     ...work,
-    state: join(out, "state.json"),
     policyOf: (net, images) =>
       calibratedPolicy(net, { ...source, ...(calibrate !== "weights" && { calibrate }) }, images),
     onProgress: progress.update,

@@ -13,9 +13,8 @@ import {
   type NetworkResult,
   type TableCell,
   type TableResult,
-  type TableSettings,
 } from "./results.js";
-import { StateFile } from "./state.js";
+import type { StateFile } from "./state.js";
 import { networkId, type PaperTable } from "./tables.js";
 import type { TableRow } from "./weights.js";
 
@@ -27,11 +26,10 @@ export interface ReproduceOptions {
   readonly attacks: readonly Attack[];
   /** The test images; the first `cleanImages` and `attackedImages` of them are used. */
   readonly dataset: Dataset;
-  readonly settings: TableSettings;
   /** The exits and thresholds of a network with several exits. */
   readonly policyOf: (net: AdaptiveNetwork, images: Dataset) => Promise<ExitPolicy>;
-  /** The file that keeps the cells that are done. */
-  readonly state: string;
+  /** Keeps the cells that are done, and the settings that all are measured with. */
+  readonly state: StateFile;
   /** Stops after the batch in hand; the cell in hand is lost. */
   readonly signal?: AbortSignal;
   /** In passes of an image through a network, forward or back. */
@@ -44,16 +42,16 @@ const BATCH = 64;
 /**
  * Measures the cells of a table that its state file lacks, and gives the table, as far as it is then filled in.
  *
- * @throws ArgumentError if the state file has figures of other settings or weights
+ * @throws ArgumentError if the state file has figures of other weights
  */
 export async function reproduce(backend: Backend, options: ReproduceOptions): Promise<TableResult> {
-  const { table, rows, attacks, settings, signal } = options;
-  const state = await StateFile.open(options.state, settings);
-  const jobs = await Promise.all(rows.map((row) => jobOf(row, attacks, settings, state)));
+  const { table, rows, attacks, state, signal } = options;
+  const { settings } = state;
+  const jobs = await Promise.all(rows.map((row) => jobOf(row, attacks, state)));
   const progress = new Passes(jobs, options.onProgress);
   for (const job of jobs) {
     if (job.todo.length === 0 || signal?.aborted === true) continue;
-    await measure(job, backend, state, progress, options);
+    await measure(job, backend, progress, options);
   }
   return { table: table.name, title: table.title, settings, networks: jobs.map((job) => networkResult(job)) };
 }
@@ -75,13 +73,9 @@ interface Cell {
   readonly passes: number;
 }
 
-async function jobOf(
-  row: TableRow,
-  attacks: readonly Attack[],
-  settings: TableSettings,
-  state: StateFile,
-): Promise<Job> {
+async function jobOf(row: TableRow, attacks: readonly Attack[], state: StateFile): Promise<Job> {
   const { exits } = modelByName(row.model);
+  const { settings } = state;
   const cells = [
     cellOf(undefined, settings.cleanImages, exits),
     ...attacks
@@ -109,14 +103,9 @@ function cellOf(attack: Attack | undefined, images: number, exits: number): Cell
   return { key: attack.form, attack, images, passes };
 }
 
-async function measure(
-  job: Job,
-  backend: Backend,
-  state: StateFile,
-  progress: Passes,
-  options: ReproduceOptions,
-): Promise<void> {
-  const { dataset, settings, policyOf, signal } = options;
+async function measure(job: Job, backend: Backend, progress: Passes, options: ReproduceOptions): Promise<void> {
+  const { dataset, policyOf, state, signal } = options;
+  const { settings } = state;
   const id = networkId(job.row);
   using net = await load(job.row.weights!, { backend });
   const policy =

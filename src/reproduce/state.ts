@@ -35,6 +35,10 @@ export class StateFile {
     return new StateFile(path, state);
   }
 
+  get settings(): TableSettings {
+    return this.#state.settings;
+  }
+
   /** What is known of a network. @throws ArgumentError if its weights are not those that were measured */
   network(id: string, sha256: string): MeasuredNetwork | undefined {
     const known = this.#state.networks[id];

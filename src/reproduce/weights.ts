@@ -2,7 +2,8 @@ import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { readSafetensors } from "../formats/safetensors.js";
-import { modelByName } from "../models/index.js";
+import { parseJson } from "../inference/adaptive-network.js";
+import { models } from "../models/index.js";
 import { ArgumentError, FormatError } from "../util/errors.js";
 import { networkId, type PaperTable, type TableNetwork } from "./tables.js";
 
@@ -92,7 +93,7 @@ const recordSchema = z.object({ config: z.object({ attack: z.object({ form: z.st
 async function describeWeights(path: string): Promise<FoundWeights | undefined> {
   const { metadata } = await readSafetensors(path);
   if (metadata.format !== "rdi-net" || metadata.model === undefined) return undefined;
-  const record = recordSchema.safeParse(JSON.parse(metadata.training ?? "{}"));
+  const record = recordSchema.safeParse(parseJson(path, "training", metadata.training ?? "{}", z.unknown()));
   const defence = record.success ? defenceOf(metadata.model, record.data.config.attack) : UNKNOWN_DEFENCE;
   return { path, network: { model: metadata.model, defence } };
 }
@@ -100,5 +101,5 @@ async function describeWeights(path: string): Promise<FoundWeights | undefined> 
 /** With a single exit, every form is `main`. */
 function defenceOf(model: string, attack: { readonly form: string } | null): string {
   if (attack === null) return "standard";
-  return modelByName(model).exits === 1 ? "main" : attack.form;
+  return models.get(model)?.exits === 1 ? "main" : attack.form;
 }
