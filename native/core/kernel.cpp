@@ -55,7 +55,7 @@ bool NodeSetup::operands(int32_t required, int32_t optional, int32_t attributes,
 }
 
 const Kernel* findKernel(const char* name) {
-  const KernelList lists[] = {convKernels(), linearKernels(), poolKernels(),   elementwiseKernels(),
+  const KernelList lists[] = {convKernels(), linearKernels(), poolKernels(),   normKernels(),  elementwiseKernels(),
                               lossKernels(), randomKernels(), layoutKernels(), reduceKernels()};
   for (const KernelList& list : lists) {
     for (size_t i = 0; i < list.count; i++) {

@@ -120,6 +120,7 @@ struct KernelList {
 KernelList convKernels();
 KernelList linearKernels();
 KernelList poolKernels();
+KernelList normKernels();
 KernelList elementwiseKernels();
 KernelList lossKernels();
 KernelList randomKernels();

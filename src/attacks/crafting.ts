@@ -116,8 +116,8 @@ function stepGraph(model: ExitModel, loss: AttackLoss, rule: UpdateRule, mode: C
 /** The cross-entropy [N] of every exit against the input `labels`. */
 function exitLosses(model: ExitModel, tracer: Tracer, x: Tensor, mode: CraftMode): Tensor[] {
   const labels = tracer.input("labels", i32("N"));
-  const random = mode === "train" ? randomSource(tracer) : undefined;
-  return model.forward(x, tracedScope(model, tracer, random)).map((logits) => F.crossEntropy(logits, labels));
+  const training = mode === "train" ? { random: randomSource(tracer) } : undefined;
+  return model.forward(x, tracedScope(model, tracer, training)).map((logits) => F.crossEntropy(logits, labels));
 }
 
 function randomSource(tracer: Tracer): F.RandomSource {

@@ -20,6 +20,8 @@ export interface ExitModel {
   readonly inputShape: readonly [number, number, number];
   readonly exits: number;
   readonly params: ReadonlyMap<string, ParamSpec>;
+  /** Tensors that checkpoints of the authors hold although the network never uses them. */
+  readonly ignoredWeights?: readonly string[];
   /** The logits [N, classes] of exits 1 … N. */
   forward(x: Tensor, scope: Scope): Tensor[];
 }
@@ -28,16 +30,23 @@ export function imageSpec(model: ExitModel): Spec {
   return f32("N", ...model.inputShape);
 }
 
-/** A scope that takes its parameters from a trace. */
-export function tracedScope(model: ExitModel, tracer: Tracer, random?: F.RandomSource): Scope {
+/** A scope that takes its parameters from a trace: as at inference, or in train mode, where new statistics replace the old ones. */
+export function tracedScope(model: ExitModel, tracer: Tracer, training?: { readonly random?: F.RandomSource }): Scope {
   return {
     param(name) {
       const param = model.params.get(name);
       if (param === undefined) throw new Error(`The model ${model.name} asked for ${name}, which it does not declare`);
       return tracer.param(name, param.spec);
     },
-    ...(random === undefined ? {} : { random }),
+    ...(training && {
+      training: { ...training, update: (name, value) => tracer.output(`${name}.next`, value, name) },
+    }),
   };
+}
+
+/** The names of the parameters that are learned. */
+export function learnedParams(model: ExitModel): string[] {
+  return [...model.params].filter(([, { statistic }]) => statistic !== true).map(([name]) => name);
 }
 
 /**

@@ -4,7 +4,7 @@ import { expectSpecs, need, tensor, type NoAttrs, type OpDef } from "./op.js";
 import { f32, formatSpec, isPerImage, product, sameSpec, type Spec } from "./spec.js";
 
 /** [N,C] or [N,C,H,W]: the channel count. */
-function channelsOf(op: string, x: Spec): number {
+export function channelsOf(op: string, x: Spec): number {
   const channels = x.shape[1];
   if (
     !isPerImage(x) ||
@@ -17,7 +17,8 @@ function channelsOf(op: string, x: Spec): number {
   return channels;
 }
 
-const channelIndex = (shape: readonly number[]): ((i: number) => number) => {
+/** The channel of element i of a value of this shape. */
+export const channelIndex = (shape: readonly number[]): ((i: number) => number) => {
   const pixels = product(shape.slice(2));
   return (i) => Math.floor(i / pixels) % shape[1]!;
 };

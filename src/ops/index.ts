@@ -1,3 +1,4 @@
+import { batchNorm, batchNormGradSums, batchNormInputGrad, channelMoments, row } from "./batch-norm.js";
 import { channelAffine, channelSum, scaleRows } from "./channel.js";
 import { conv2d, conv2dInputGrad, conv2dWeightGrad } from "./conv2d.js";
 import {
@@ -36,7 +37,11 @@ export const ops = {
   argmax,
   avgPool2d,
   avgPool2dGrad,
+  batchNorm,
+  batchNormGradSums,
+  batchNormInputGrad,
   channelAffine,
+  channelMoments,
   channelSum,
   clamp,
   conv2d,
@@ -68,6 +73,7 @@ export const ops = {
   relu,
   reluGrad,
   reshape,
+  row,
   scaleRows,
   select,
   sign,

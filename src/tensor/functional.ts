@@ -1,3 +1,4 @@
+import { MOMENTS } from "../ops/batch-norm.js";
 import type { PoolAttrs } from "../ops/pool.js";
 import { imageElements, type Shape } from "../ops/spec.js";
 import { apply } from "./apply.js";
@@ -60,6 +61,23 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
 /** x · scale + shift, a scale [C] and a shift [C] for each channel of x [N,C] or [N,C,H,W]. */
 export function channelAffine(x: Tensor, scale: Tensor, shift: Tensor): Tensor {
   return apply("channelAffine", [x, scale, shift], {});
+}
+
+export interface BatchNormResult {
+  readonly y: Tensor;
+  /** Of x's channels over the batch and the pixels, [C]. */
+  readonly mean: Tensor;
+  readonly unbiasedVariance: Tensor;
+}
+
+/** Batch norm with the statistics of the batch: x [N,C] or [N,C,H,W], weight [C], bias [C]. */
+export function batchNorm(x: Tensor, weight: Tensor, bias: Tensor, eps: number): BatchNormResult {
+  const moments = apply("channelMoments", [x], {});
+  return {
+    y: apply("batchNorm", [x, moments, weight, bias, null], { eps, relu: false }),
+    mean: apply("row", [moments], { index: MOMENTS.mean }),
+    unbiasedVariance: apply("row", [moments], { index: MOMENTS.unbiasedVariance }),
+  };
 }
 
 export const relu = (x: Tensor): Tensor => apply("relu", [x], {});

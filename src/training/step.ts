@@ -30,7 +30,7 @@ export function trainingGraph(model: ExitModel, settings: StepSettings): Graph {
     const random = settings.dropout
       ? { seed: tracer.input("seed", i32(2)), ids: tracer.input("ids", i32("N")) }
       : undefined;
-    const scope = tracedScope(model, tracer, random);
+    const scope = tracedScope(model, tracer, { ...(random && { random }) });
     const losses = model
       .forward(tracer.input("images", imageSpec(model)), scope)
       .map((logits) => F.crossEntropy(logits, labels));

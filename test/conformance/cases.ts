@@ -169,6 +169,7 @@ const otherCases: readonly Case[] = [
   row("channelSum", [normal("N", 5, 3, 3)], {}, { ...notDifferentiable, tolerance: 5e-6 }),
   row("channelSum", [normal("N", 32, 24, 24)], {}, { ...notDifferentiable, tolerance: 5e-6 }),
   row("channelSum", [normal("N", 200)], {}, { ...notDifferentiable, tolerance: 5e-6 }),
+  row("row", [normal(3, 5)], { index: 2 }, notDifferentiable),
   row("scaleRows", [normal(6, 3, 3, 3), normal(6)], {}, notDifferentiable),
   row("select", [flags, normal("N", 3, 4, 4), normal("N", 3, 4, 4)], {}, notDifferentiable),
   row("select", [flags, normal("N"), normal("N")], {}, notDifferentiable),
@@ -209,11 +210,32 @@ const otherCases: readonly Case[] = [
   row("dropout", [normal("N", 200), seed, ids], { rate: 0.3, stream: 4 }, { differentiable: false }),
 ];
 
+const normCases = (
+  [
+    ["N", 16, 7, 7],
+    ["N", 5, 3, 3],
+    ["N", 6],
+  ] as const
+).flatMap((shape): Case[] => {
+  const c = shape[1];
+  const [x, dy, moments] = [normal(...shape), normal(...shape), positive(3, c)];
+  // Moments are given here as inputs of their own; the gradient through them is checked in test/grad/batch-norm.test.ts.
+  const extra = { ...notDifferentiable, tolerance: 5e-6 };
+  return [
+    row("channelMoments", [x], {}, extra),
+    row("batchNorm", [x, moments, normal(c), normal(c), null], { eps: 1e-5, relu: false }, extra),
+    row("batchNorm", [x, moments, normal(c), normal(c), dy], { eps: 1e-5, relu: true }, extra),
+    row("batchNormGradSums", [dy, x, moments], { eps: 1e-5 }, extra),
+    row("batchNormInputGrad", [dy, x, moments, normal(c), normal(2, c)], { eps: 1e-5 }, extra),
+  ];
+});
+
 /** THE conformance table: every operation has at least one row (a test holds it). */
 export const cases: readonly Case[] = [
   ...convolutionCases,
   ...linearCases,
   ...poolCases,
+  ...normCases,
   ...unaryCases,
   ...binaryCases,
   ...otherCases,

@@ -88,7 +88,7 @@ describe("a weights file", () => {
     [
       "an unknown model",
       (_tensors, metadata) => (metadata.model = "vgg"),
-      'rdi-smallcnn, smallcnn) but received "vgg"',
+      'but received "vgg"',
     ],
     [
       "a policy that is no JSON",
