@@ -26,10 +26,16 @@ export interface AttackOptions {
   readonly seed: number;
 }
 
-/** The paper's settings by data set; the digits are drawn like MNIST's. */
-export const ATTACK_SETTINGS: Readonly<Record<DatasetName, (typeof PAPER_SETTINGS)["mnist"]>> = {
+type PaperSettings = (typeof PAPER_SETTINGS)[keyof typeof PAPER_SETTINGS];
+
+/** The paper's settings by data set; the digits are drawn like MNIST's, and photographs are attacked as CIFAR-10's. */
+export const ATTACK_SETTINGS: Readonly<Record<DatasetName, PaperSettings>> = {
   digits: PAPER_SETTINGS.mnist,
   mnist: PAPER_SETTINGS.mnist,
+  cifar10: PAPER_SETTINGS.cifar10,
+  cifar100: PAPER_SETTINGS.cifar10,
+  svhn: PAPER_SETTINGS.cifar10,
+  images: PAPER_SETTINGS.cifar10,
 };
 
 export function withAttackOptions(command: Command, defaultAttack: AttackOptions["attack"]): Command {
@@ -39,12 +45,17 @@ export function withAttackOptions(command: Command, defaultAttack: AttackOptions
     )
     .option("--form <form>", "whose loss it raises: single:I, main, average or max-average", "average")
     .addOption(
-      new Option("--eps <ε>", "greatest change of a pixel (digits, mnist: 0.3); may be a fraction, 8/255").argParser(
-        number(0),
+      new Option(
+        "--eps <ε>",
+        "greatest change of a pixel (digits, mnist: 0.3; others: 8/255); may be a fraction",
+      ).argParser(number(0)),
+    )
+    .addOption(new Option("--step <α>", "step of pgd (digits, mnist: 0.01; others: 2/255)").argParser(number(0)))
+    .addOption(
+      new Option("--steps <count>", "steps of pgd and wrm (digits, mnist: 40; others: 20, to train with 10)").argParser(
+        integer(1),
       ),
     )
-    .addOption(new Option("--step <α>", "step of pgd (digits, mnist: 0.01)").argParser(number(0)))
-    .addOption(new Option("--steps <count>", "steps of pgd and wrm (digits, mnist: 40)").argParser(integer(1)))
     .option("--random-start", "begin at a random image inside ±ε (the default of pgd and wrm)")
     .option("--no-random-start", "begin at the clean image (the default of fgsm)")
     .addOption(new Option("--seed <seed>", "of everything random").argParser(integer(0)).default(0));

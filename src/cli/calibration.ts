@@ -11,7 +11,7 @@ import {
   type TrainingRecord,
 } from "../inference/index.js";
 import { parseTrainConfig } from "../training/index.js";
-import { openSplit, type DatasetOptions } from "./dataset-options.js";
+import { openSplit, type DataForModel } from "./dataset-options.js";
 import { note } from "./output.js";
 import { readPolicy } from "./policy-file.js";
 import { startProgress } from "./progress.js";
@@ -24,7 +24,7 @@ import { startProgress } from "./progress.js";
  */
 export async function calibratedPolicy(
   net: AdaptiveNetwork,
-  options: DatasetOptions & { readonly calibrate?: string },
+  options: DataForModel & { readonly calibrate?: string },
   images: Dataset,
 ): Promise<ExitPolicy> {
   const { calibrate: source } = options;
@@ -57,7 +57,7 @@ export async function calibrateWithProgress(
  * Images that the network was not trained on and is not tested on: of digits the split `validation`, of other data the part of `train` that was held
  * out in training, or would be by default.
  */
-export async function heldOutImages(options: DatasetOptions, training: TrainingRecord): Promise<Dataset> {
+export async function heldOutImages(options: DataForModel, training: TrainingRecord): Promise<Dataset> {
   if (options.dataset === "digits") return openSplit(options, "validation");
   const record = recordSchema.safeParse(training);
   const { validationFraction, seed } =

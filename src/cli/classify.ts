@@ -1,6 +1,7 @@
 import type { Command } from "commander";
+import { z } from "zod";
 import { listImages, readImage } from "../data/images.js";
-import { load, type AdaptiveNetwork, type Classification } from "../inference/index.js";
+import { load, type AdaptiveNetwork, type Classification, type TrainingRecord } from "../inference/index.js";
 import { percent, significant } from "../report/format.js";
 import { addCommand } from "./command.js";
 import { openBackend, withEngineOptions, type EngineOptions } from "./engine-options.js";
@@ -31,7 +32,7 @@ export function addClassify(program: Command): void {
       const files = (await Promise.all(paths.map(listImages))).flat();
       using backend = await openBackend(options);
       using net = await load(options.weights, { backend });
-      const images = await classifyFiles(net, files);
+      const images = await classifyFiles(net, files, classNamesOf(net.training));
       print(options.json, { model: net.model.name, backend: backend.name, threads: backend.threads, images }, () =>
         resultText(images),
       );
@@ -40,10 +41,16 @@ export function addClassify(program: Command): void {
 
 type ImageResult = Omit<Classification, "probabilities"> & {
   readonly file: string;
+  /** What the label stands for, where the data set trained on said so. */
+  readonly class?: string;
   readonly probabilities: readonly number[];
 };
 
-async function classifyFiles(net: AdaptiveNetwork, files: readonly string[]): Promise<ImageResult[]> {
+async function classifyFiles(
+  net: AdaptiveNetwork,
+  files: readonly string[],
+  classNames: readonly string[] | undefined,
+): Promise<ImageResult[]> {
   using progress = startProgress("Classifying");
   const results: ImageResult[] = [];
   for (let start = 0; start < files.length; start += BATCH) {
@@ -54,19 +61,29 @@ async function classifyFiles(net: AdaptiveNetwork, files: readonly string[]): Pr
     decoded.forEach((image, i) => images.set(image, i * size));
     const classified = await net.classify(images);
     for (const [i, { probabilities, ...rest }] of classified.entries()) {
-      results.push({ file: names[i]!, ...rest, probabilities: [...probabilities] });
+      const name = classNames?.[rest.label];
+      results.push({
+        file: names[i]!,
+        ...rest,
+        ...(name !== undefined && { class: name }),
+        probabilities: [...probabilities],
+      });
     }
     progress.update(results.length, files.length);
   }
   return results;
 }
 
+function classNamesOf(training: TrainingRecord): readonly string[] | undefined {
+  return z.object({ classNames: z.array(z.string()) }).safeParse(training).data?.classNames;
+}
+
 function resultText(images: readonly ImageResult[]): string {
   return table(
     ["file", "label", "probability", "exit", "entropy (nats)", "MACs (10⁶)"],
-    images.map(({ file, label, probabilities, exit, entropy, macs }) => [
+    images.map(({ file, label, class: name, probabilities, exit, entropy, macs }) => [
       file,
-      label,
+      name ?? label,
       percent(probabilities[label]!),
       exit,
       entropy.toFixed(3),

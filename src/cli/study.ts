@@ -56,7 +56,7 @@ export async function study(net: Network, options: StudyOptions): Promise<Study>
       ...(attack && { attack }),
       ...(attack && { onProgress: (done: number) => onProgress(before + done, total, name) }),
       keep: (sample) => {
-        if (sample.index < samples) show(shown, sample, attack);
+        if (sample.index < samples) show(shown, sample, attack, dataset.classNames);
       },
     });
     if (attack !== undefined) before += images.length;
@@ -81,17 +81,23 @@ export async function study(net: Network, options: StudyOptions): Promise<Study>
 }
 
 interface ShownImage {
-  readonly label: number;
+  readonly label: number | string;
   readonly images: GalleryImage[];
 }
 
 /** Adds an image to the gallery: the clean ones come first, and of several methods with one form the first is shown. */
-function show(shown: ShownImage[], sample: EvaluationSample, attack: Attack | undefined): void {
+function show(
+  shown: ShownImage[],
+  sample: EvaluationSample,
+  attack: Attack | undefined,
+  classNames: Dataset["classNames"],
+): void {
   const { index, label, image, exit, prediction, entropy } = sample;
+  const nameOf = (label: number): number | string => classNames?.[label] ?? label;
   const form = attack?.form ?? "clean";
-  const { images } = (shown[index] ??= { label, images: [] });
+  const { images } = (shown[index] ??= { label: nameOf(label), images: [] });
   if (images.some((other) => other.form === form)) return;
-  images.push({ form, pixels: image.slice(), exit, predicted: prediction, entropy });
+  images.push({ form, pixels: image.slice(), exit, predicted: nameOf(prediction), entropy });
 }
 
 /** `PGD-40, average`. */

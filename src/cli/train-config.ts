@@ -19,7 +19,7 @@ export async function settingsOf(given: RunOptions, preset: Preset | undefined):
   if (!(DATASET_NAMES as readonly string[]).includes(dataset))
     throw new UsageError(`Expected a data set (${DATASET_NAMES.join(", ")}) but received ${JSON.stringify(dataset)}`);
   const config = await configOf(given, preset?.config, dataset);
-  return { dataset, ...defined({ data: given.data }), config };
+  return { dataset, ...defined({ data: given.data, skipCorrupt: given.skipCorrupt }), config };
 }
 
 async function configOf(given: RunOptions, base: TrainConfig | undefined, dataset: string): Promise<TrainConfig> {
@@ -27,7 +27,7 @@ async function configOf(given: RunOptions, base: TrainConfig | undefined, datase
   const model = await asUsage(() => modelByName(name));
   const attack = await attackOf(attackOptions(given, base), dataset, { training: true });
   if (attack !== null) expectExit(attack, model);
-  const { epochs, iterations, schedule, ...rest } = base ?? {};
+  const { epochs, iterations, schedule, augment, ...rest } = base ?? {};
   const { batchSize, momentum, weightDecay, attackMode, epsWarmup, checkpointEvery, logEvery, seed } = given;
   const { lr: learningRate, lrMilestones: milestones, lrFactor: factor, validation: validationFraction } = given;
   return asUsage(() =>
@@ -36,6 +36,7 @@ async function configOf(given: RunOptions, base: TrainConfig | undefined, datase
       model: model.name,
       ...lengthOf(given, { epochs, iterations }),
       ...scheduleOf(defined({ milestones: milestones && [...milestones], factor }), schedule),
+      augment: { ...augment, ...defined({ crop: given.augmentCrop, flip: given.augmentFlip }) },
       attack: attack === null ? null : { form: attack.form, ...methodSettings(attack.method) },
       ...defined({ batchSize, momentum, weightDecay, attackMode, epsWarmup, checkpointEvery, logEvery, seed }),
       ...defined({ learningRate, validationFraction, exitWeights: given.exitWeights && [...given.exitWeights] }),

@@ -1,8 +1,8 @@
 import { Option, type Command } from "commander";
-import { DATASET_NAMES } from "../data/registry.js";
 import { models } from "../models/index.js";
 import { presets } from "../training/presets.js";
 import { withAttackOptions, type AttackOptions } from "./attack-options.js";
+import { datasetOption, withDataOptions } from "./dataset-options.js";
 import { withEngineOptions, type EngineOptions } from "./engine-options.js";
 import { integer, number } from "./numbers.js";
 
@@ -12,6 +12,7 @@ export interface RunOptions extends Partial<AttackOptions> {
   readonly model?: string;
   readonly dataset?: string;
   readonly data?: string;
+  readonly skipCorrupt?: boolean;
   readonly epochs?: number;
   readonly iterations?: number;
   readonly batchSize?: number;
@@ -22,6 +23,8 @@ export interface RunOptions extends Partial<AttackOptions> {
   readonly weightDecay?: number;
   readonly attackMode?: "train" | "eval";
   readonly epsWarmup?: number;
+  readonly augmentCrop?: number;
+  readonly augmentFlip?: boolean;
   readonly exitWeights?: readonly number[];
   readonly validation?: number;
   readonly checkpointEvery?: number;
@@ -43,15 +46,16 @@ export const DEFAULT_EPOCHS = 10;
 
 export function withTrainOptions(command: Command): Command {
   withAttackOptions(
-    command
-      .option(
-        "--preset <name>",
-        `a recipe to begin with, whose settings the other options replace: ${[...presets.keys()].join(", ")}, or a .json file`,
-      )
-      .option("--save-preset <file>", "write the settings as such a file; without --out, nothing is trained")
-      .addOption(new Option("--model <name>", "the network").choices([...models.keys()]))
-      .addOption(new Option("--dataset <name>", "the data set; digits is embedded").choices(DATASET_NAMES))
-      .option("--data <dir>", "the folder of its files, or the folder above it")
+    withDataOptions(
+      command
+        .option(
+          "--preset <name>",
+          `a recipe to begin with, whose settings the other options replace: ${[...presets.keys()].join(", ")}, or a .json file`,
+        )
+        .option("--save-preset <file>", "write the settings as such a file; without --out, nothing is trained")
+        .addOption(new Option("--model <name>", "the network").choices([...models.keys()]))
+        .addOption(datasetOption()),
+    )
       .option("--out <dir>", "where the checkpoint, the log, the model and the report go")
       .addOption(
         new Option(
@@ -87,6 +91,14 @@ export function withTrainOptions(command: Command): Command {
         number(0, 1),
       ),
     )
+    .addOption(
+      new Option(
+        "--augment-crop <pixels>",
+        "pad training images with so many pixels on every side and take a random part (default: 0)",
+      ).argParser(integer(0)),
+    )
+    .option("--augment-flip", "mirror a random half of the training images")
+    .option("--no-augment-flip", "mirror none, whatever the preset says")
     .addOption(
       new Option("--exit-weights <list>", "the weight of each exit's loss, as 0.5,1,1 (default: 1 each)").argParser(
         numberList,

@@ -8,6 +8,7 @@ import { readFileBytes } from "../util/read-file.js";
 const settingsSchema = z.object({
   dataset: z.string(),
   data: z.string().exactOptional(),
+  skipCorrupt: z.boolean().exactOptional(),
   config: trainConfigSchema,
 });
 
@@ -16,6 +17,8 @@ export interface TrainSettings {
   readonly dataset: string;
   /** The folder of the data set's files. */
   readonly data?: string;
+  /** Whether images that cannot be decoded are left out. */
+  readonly skipCorrupt?: boolean;
   readonly config: TrainConfig;
 }
 

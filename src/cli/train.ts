@@ -90,8 +90,8 @@ async function savePreset(path: string, { dataset, config }: TrainSettings): Pro
 
 async function run(out: string, settings: TrainSettings, options: TrainCommandOptions): Promise<TrainReport> {
   const { resume = false, reportImages, timeLimit } = options;
-  const { dataset: name, data, config } = settings;
-  const source = { dataset: name, ...defined({ data }) };
+  const { dataset: name, config } = settings;
+  const source = { ...settings, model: config.model };
   const images = await openSplit(source, "train");
   const test = await openSplit(source, "test");
   noteLateMilestones(config, images);

@@ -6,6 +6,8 @@ export interface Dataset {
   readonly name: string;
   /** Labels lie in [0, classes). */
   readonly classes: number;
+  /** What the labels stand for, where the data set says so. */
+  readonly classNames?: readonly string[];
   readonly imageShape: readonly [channels: number, height: number, width: number];
   /** How many images there are. */
   readonly length: number;
@@ -24,6 +26,7 @@ export interface Dataset {
 export interface ByteSource {
   readonly name: string;
   readonly classes: number;
+  readonly classNames?: readonly string[];
   readonly imageShape: Dataset["imageShape"];
   readonly length: number;
   /** The pixels of image `index`, channels × height × width bytes; a view, not kept by the caller. */
@@ -67,11 +70,9 @@ export function imageSize(dataset: Pick<Dataset, "imageShape">): number {
 /** A dataset over 8-bit pixels; floats (pixel / 255) are made only as images are read. */
 export function byteDataset(source: ByteSource): Dataset {
   const size = imageSize(source);
-  const { name, classes, imageShape, length } = source;
+  const { length } = source;
   return {
-    name,
-    classes,
-    imageShape,
+    ...described(source),
     length,
     read(indices, images, labels) {
       expectReadable(length, size, indices, images, labels);
@@ -161,17 +162,19 @@ export function readBatch(dataset: Dataset, indices: Uint32Array): Batch {
 }
 
 function view(base: Dataset, length: number, indexOf: (index: number) => number): Dataset {
-  const { name, classes, imageShape } = base;
   return {
-    name,
-    classes,
-    imageShape,
+    ...described(base),
     length,
     read(indices, images, labels) {
       expectIndices(indices, length);
       base.read(Uint32Array.from(indices, indexOf), images, labels);
     },
   };
+}
+
+/** What a dataset and every view of it have in common. */
+function described({ name, classes, classNames, imageShape }: Dataset | ByteSource): Omit<Dataset, "length" | "read"> {
+  return { name, classes, imageShape, ...(classNames && { classNames }) };
 }
 
 function randomOf(seed: number, ...stream: number[]): Random {

@@ -1,12 +1,17 @@
 import { ArgumentError, expectArgument } from "../util/errors.js";
+import { cifar10, cifar100 } from "./cifar.js";
 import { slice, type Dataset } from "./dataset.js";
 import { digits, type DigitsSplit } from "./digits.js";
-import { mnist, type MnistSplit } from "./mnist.js";
+import { imageFolder, type ImageFolderOptions } from "./image-folder.js";
+import { mnist } from "./mnist.js";
+import { svhn } from "./svhn.js";
 
-export interface OpenDatasetOptions {
-  /** The folder of the files of a data set that is not embedded. */
+export interface OpenDatasetOptions extends Partial<
+  Pick<ImageFolderOptions, "imageShape" | "classes" | "limit" | "onCorrupt" | "onProgress" | "signal">
+> {
+  /** The folder of the files of a data set that is not embedded, or where it has one its archive; see `mnist`, `cifar10`, `svhn`, `imageFolder`. */
   readonly dir?: string;
-  /** `train`, `test` and, of `digits`, `validation`. */
+  /** `train`, `test` and, of `digits` and `images`, `validation`. */
   readonly split: string;
   /** How many images, from the first on; all of them by default, of the endless `digits` as many as MNIST has. */
   readonly length?: number;
@@ -16,7 +21,11 @@ export interface OpenDatasetOptions {
 
 const OPENERS = {
   digits: openDigits,
-  mnist: openMnist,
+  mnist: fromFiles(mnist, "the folder of the MNIST files (train-images-idx3-ubyte[.gz] …)"),
+  cifar10: fromFiles(cifar10, "the folder of the CIFAR-10 files (data_batch_1.bin …) or cifar-10-binary.tar.gz"),
+  cifar100: fromFiles(cifar100, "the folder of the CIFAR-100 files (train.bin, test.bin) or cifar-100-binary.tar.gz"),
+  svhn: fromFiles(svhn, "the folder of the SVHN files (train_32x32.mat, test_32x32.mat)"),
+  images: fromFiles(openImages, "the folder of the images (<split>/<class>/*.png or <class>/*.png)"),
 } satisfies Record<string, (options: OpenDatasetOptions) => Promise<Dataset>>;
 
 export type DatasetName = keyof typeof OPENERS;
@@ -44,16 +53,29 @@ async function openDigits({ dir, split, length, seed = 0 }: OpenDatasetOptions):
   return digits({ split, length: length ?? DIGITS_LENGTHS[split], seed });
 }
 
-async function openMnist({ dir, split, length }: OpenDatasetOptions): Promise<Dataset> {
-  if (dir === undefined) {
+/** An opener of a data set that has files. */
+function fromFiles<Split extends string>(
+  open: (options: OpenDatasetOptions & { readonly dir: string; readonly split: Split }) => Promise<Dataset>,
+  files: string,
+): (options: OpenDatasetOptions) => Promise<Dataset> {
+  return async (options) => {
+    const { dir, split, length } = options;
+    if (dir === undefined) throw new ArgumentError(`Expected ${files} for dir but received none`);
+    const dataset = await open({ ...options, dir, split: split as Split });
+    if (length === undefined) return dataset;
+    expectArgument(length <= dataset.length, "length", `at most the ${dataset.length} images there are`, length);
+    return slice(dataset, 0, length);
+  };
+}
+
+async function openImages(options: OpenDatasetOptions & { readonly dir: string }): Promise<Dataset> {
+  const { imageShape } = options;
+  if (imageShape === undefined) {
     throw new ArgumentError(
-      "Expected the folder of the MNIST files (train-images-idx3-ubyte[.gz] …) for dir but received none",
+      "Expected what size to make the images, [channels, height, width], for imageShape but received none",
     );
   }
-  const dataset = await mnist({ dir, split: split as MnistSplit });
-  if (length === undefined) return dataset;
-  expectArgument(length <= dataset.length, "length", `at most the ${dataset.length} images there are`, length);
-  return slice(dataset, 0, length);
+  return imageFolder({ ...options, imageShape });
 }
 
 function isKey<T extends object>(table: T, key: string): key is keyof T & string {

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Backend } from "../backends/backend.js";
-import { readSafetensors, writeSafetensors, type StoredTensor } from "../formats/safetensors.js";
+import { readSafetensors, writeSafetensors, type Safetensors, type StoredTensor } from "../formats/safetensors.js";
 import { modelByName, models } from "../models/index.js";
 import type { ExitModel } from "../nn/exit-model.js";
 import { Network } from "../nn/network.js";
@@ -56,6 +56,21 @@ const recordSchema = z.record(z.string(), z.unknown());
  */
 export async function load(path: string, { backend }: { readonly backend: Backend }): Promise<AdaptiveNetwork> {
   const { tensors, metadata } = await readSafetensors(path);
+  const model = namedModel(path, metadata);
+  const weights = weightsOf(model, tensors, path);
+  const policy = metadata.policy === undefined ? undefined : parseJson(path, "policy", metadata.policy, policySchema);
+  const training =
+    metadata.training === undefined ? undefined : parseJson(path, "training", metadata.training, recordSchema);
+  try {
+    return new AdaptiveNetwork(model, backend, weights, policy, training);
+  } catch (error) {
+    if (error instanceof RdiError) throw new FormatError(path, error.message);
+    throw error;
+  }
+}
+
+/** The model that a weights file is for, by its metadata. @throws FormatError if the file is none of this package, or of an unknown model */
+export function namedModel(path: string, metadata: Safetensors["metadata"]): ExitModel {
   if (metadata.format !== FORMAT || metadata.model === undefined) {
     throw new FormatError(
       path,
@@ -68,17 +83,7 @@ export async function load(path: string, { backend }: { readonly backend: Backen
       `Expected a known model (${[...models.keys()].join(", ")}) but received ${JSON.stringify(metadata.model)}`,
     );
   }
-  const model = modelByName(metadata.model);
-  const weights = weightsOf(model, tensors, path);
-  const policy = metadata.policy === undefined ? undefined : parseJson(path, "policy", metadata.policy, policySchema);
-  const training =
-    metadata.training === undefined ? undefined : parseJson(path, "training", metadata.training, recordSchema);
-  try {
-    return new AdaptiveNetwork(model, backend, weights, policy, training);
-  } catch (error) {
-    if (error instanceof RdiError) throw new FormatError(path, error.message);
-    throw error;
-  }
+  return modelByName(metadata.model);
 }
 
 /** The model's weights among the tensors of a file. @throws FormatError if one is missing, misshapen or not of floats, or one is left over */

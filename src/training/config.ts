@@ -29,8 +29,12 @@ const scheduleSchema = z.strictObject({
 });
 
 const augmentSchema = z.strictObject({
-  crop: z.int().min(0).default(0).describe("Zero pixels of border from which a crop of the image's own size is cut"),
-  flip: z.boolean().default(false).describe("Whether half of the images are mirrored left to right"),
+  crop: z
+    .int()
+    .min(0)
+    .default(0)
+    .describe("Pixels of black to pad every side with, before a random part of the old size is taken"),
+  flip: z.boolean().default(false).describe("Whether a random half of the images is mirrored"),
 });
 
 /** Settings of a training run; the defaults are those of "Triple Wins" (ICLR 2020) for MNIST. */
@@ -49,7 +53,9 @@ export const trainConfigSchema = z
     schedule: scheduleSchema.default({ milestones: [11.7 / 13.1, 12.9 / 13.1], factor: 0.1 }),
     momentum: z.number().min(0).lt(1).default(0.9),
     weightDecay: z.number().min(0).default(5e-4),
-    augment: augmentSchema.optional(),
+    augment: augmentSchema
+      .default({ crop: 0, flip: false })
+      .describe("Random changes of the training images, anew in every epoch; none by default"),
     attack: attackSchema.nullable().describe("What half of the images are attacked by; null: clean images alone"),
     attackMode: z
       .enum(["train", "eval"])

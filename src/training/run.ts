@@ -1,3 +1,4 @@
+import { augment } from "../data/augment.js";
 import { epochOrder, readBatch, type Batch, type Dataset } from "../data/dataset.js";
 import { argmaxOfRow, runAllExits } from "../inference/all-exits.js";
 import type { Network } from "../nn/network.js";
@@ -184,7 +185,9 @@ export class TrainingRun {
     if (this.#order?.epoch !== epoch)
       this.#order = { epoch, indices: epochOrder(training.length, this.config.seed, epoch) };
     const start = (iteration % epochLength) * this.config.batchSize;
-    return readBatch(training, this.#order.indices.slice(start, start + this.config.batchSize));
+    const batch = readBatch(training, this.#order.indices.slice(start, start + this.config.batchSize));
+    augment(batch, training.imageShape, this.config.augment, this.config.seed, epoch);
+    return batch;
   }
 
   async #checkpoint(): Promise<void> {

@@ -66,7 +66,16 @@ export async function train(
   if (stopped === "aborted") return result;
 
   const policy = await calibrate(net, validation);
-  const record = { config, dataset: dataset.name, iteration, iterations, seconds, version: packageVersion() };
+  const { name, classNames } = dataset;
+  const record = {
+    config,
+    dataset: name,
+    ...(classNames && { classNames }),
+    iteration,
+    iterations,
+    seconds,
+    version: packageVersion(),
+  };
   await save(files.model, net, { policy, training: record });
   return { ...result, model: files.model, policy };
 }
@@ -80,6 +89,13 @@ function checkConfig(net: Network, dataset: Dataset, config: TrainConfig): void 
   const { model } = net;
   expectArgument(config.model === model.name, "the network", `the model ${config.model} of the settings`, model.name);
   checkDataset(model, dataset);
+  const side = Math.min(...model.inputShape.slice(1));
+  expectArgument(
+    config.augment.crop < side,
+    "augment.crop",
+    `less than the ${side} pixels of an image`,
+    config.augment.crop,
+  );
   const weights = config.exitWeights;
   if (weights !== undefined && weights.length !== model.exits) {
     throw new ArgumentError(

@@ -29,10 +29,12 @@ describeCli("help and usage", () => {
     [["evaluate", "--dataset", "digits"], "required option '--weights <file>'", "rdi evaluate --help"],
     [
       ["evaluate", "--weights", "none", "--dataset", "imagenet"],
-      "Allowed choices are digits, mnist",
+      "Allowed choices are digits, mnist, cifar10, cifar100, svhn, images",
       "rdi evaluate --help",
     ],
     [["evaluate", "--weights", "none", "--dataset", "mnist"], "Expected --data", "rdi evaluate --help"],
+    [["evaluate", "--weights", "none", "--dataset", "images"], "Expected --data", "rdi evaluate --help"],
+    [[...evaluate, "--skip-corrupt"], "Expected no --skip-corrupt with digits", "rdi evaluate --help"],
     [[...evaluate, "--limit", "many"], "Expected an integer of at least 1", "rdi evaluate --help"],
     [[...evaluate, "--limit", "0"], "Expected an integer of at least 1", "rdi evaluate --help"],
     [[...evaluate, "--offset", "10000"], "Expected --offset in 0 … 9999", "rdi evaluate --help"],

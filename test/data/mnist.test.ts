@@ -78,7 +78,11 @@ describe("openDataset", () => {
   });
 
   it.each([
-    ["imagenet", { split: "test" }, 'Expected one of digits, mnist for dataset but received "imagenet"'],
+    [
+      "imagenet",
+      { split: "test" },
+      'Expected one of digits, mnist, cifar10, cifar100, svhn, images for dataset but received "imagenet"',
+    ],
     ["toString", { split: "test" }, "Expected one of digits, mnist"],
     ["mnist", { split: "test" }, "Expected the folder of the MNIST files"],
     ["digits", { split: "dev" }, 'Expected one of train, validation, test for split but received "dev"'],

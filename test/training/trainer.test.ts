@@ -27,6 +27,7 @@ const config: TrainConfigInput = {
   epsWarmup: 0.5,
   checkpointEvery: 4,
   logEvery: 2,
+  augment: { crop: 1, flip: true },
   seed: 7,
 };
 
@@ -111,6 +112,8 @@ for (const under of [reference, ...fastBackends]) {
       using net = newNetwork(backend);
       const settings: TrainConfigInput = {
         ...config,
+        // The class is a quadrant, which a flip would change.
+        augment: {},
         epochs: 30,
         attackMode: "eval",
         checkpointEvery: 75,
@@ -149,6 +152,18 @@ describe("training", () => {
     const [line] = await logLines(out);
     expect(line).not.toHaveProperty("lossAdversarial");
     expect(line!.loss).toBeCloseTo(3 * line!.lossClean, 5);
+  });
+
+  it("sees other images where it augments them, but validates on those that are", async () => {
+    const lossesOf = async (settings: TrainConfigInput): Promise<TrainProgress[]> => {
+      const out = newFolder();
+      using net = newNetwork(backend);
+      await train(net, dataset, { ...settings, logEvery: 1, epochs: 1, learningRate: 1e-9 }, { out });
+      return await logLines(out);
+    };
+    const [plain, augmented] = [await lossesOf({ ...quick, augment: {} }), await lossesOf(quick)];
+    for (const [i, line] of augmented.entries()) expect(line.loss).not.toBe(plain[i]!.loss);
+    expect(augmented.at(-1)!.validationAccuracy).toBe(plain.at(-1)!.validationAccuracy);
   });
 
   it("weighs the exits' losses", async () => {
@@ -230,6 +245,9 @@ describe("training", () => {
       [{ ...config, attack: { method: "pgd", form: "median", eps: 0.1 } }, "median"],
       [{ ...config, attack: { method: "pgd", form: "average", eps: -0.1 } }, "eps"],
       [{ ...quick, epoch: 3 } as TrainConfigInput, "epoch"],
+      [{ ...quick, augment: { crop: 10 } }, "less than the 10 pixels"],
+      [{ ...quick, augment: { crop: 0.5 } }, "crop"],
+      [{ ...quick, augment: { mirror: true } } as TrainConfigInput, "mirror"],
     ];
     for (const [settings, message] of attempts) {
       const run = train(net, dataset, settings, { out });
