@@ -119,7 +119,7 @@ async function attacksOf(
   const attacks = await Promise.all(
     forms.map((form) => attackOf({ attack: attack.method, form, seed, ...given }, dataset)),
   );
-  const models = await asUsage(() => [...new Set(rows.map(({ model }) => model))].map(modelByName));
+  const models = await asUsage(() => [...new Set(rows.map(({ model }) => model))].map((name) => modelByName(name)));
   for (const one of attacks) for (const model of models) if (model.exits > 1) expectExit(one!, model);
   return attacks as Attack[];
 }

@@ -85,11 +85,7 @@ describe("a weights file", () => {
       "finite numbers for weight fc3.bias",
     ],
     ["no model", (_tensors, metadata) => delete metadata.model, "Expected a weights file that names its model"],
-    [
-      "an unknown model",
-      (_tensors, metadata) => (metadata.model = "vgg"),
-      'but received "vgg"',
-    ],
+    ["an unknown model", (_tensors, metadata) => (metadata.model = "vgg"), 'but received "vgg"'],
     [
       "a policy that is no JSON",
       (_tensors, metadata) => (metadata.policy = "{"),
