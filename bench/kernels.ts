@@ -10,33 +10,52 @@ interface KernelModule {
     inChannels: number,
     inSize: number,
     outChannels: number,
+    kernel: number,
     stride: number,
+    padding: number,
+    groups: number,
     pass: number,
-    local: boolean,
+    allowed: number,
     images: number,
   ): number;
   bench_conv_method(conv: number): number;
   bench_conv_run(conv: number, tiles: number): void;
 }
 
-/** The convolutions of RDI-SmallCNN, all 3×3 and without padding. */
-const layers = [
-  { inChannels: 1, inSize: 28, outChannels: 32, stride: 1 },
-  { inChannels: 32, inSize: 26, outChannels: 32, stride: 1 },
-  { inChannels: 32, inSize: 12, outChannels: 64, stride: 1 },
-  { inChannels: 64, inSize: 10, outChannels: 64, stride: 1 },
-  { inChannels: 32, inSize: 26, outChannels: 16, stride: 2 },
-] as const;
+interface Layer {
+  readonly inChannels: number;
+  readonly inSize: number;
+  readonly outChannels: number;
+  readonly kernel?: number;
+  readonly stride?: number;
+  readonly padding?: number;
+  readonly groups?: number;
+}
 
-/** `pass` is the kernels' ConvPass; local methods are what gradients through a max pool need of the forward pass before it. */
+/** The convolutions of RDI-SmallCNN, and depthwise ones of RDI-MobileNetV2. 3×3 unless they say otherwise. */
+const layers: readonly Layer[] = [
+  { inChannels: 1, inSize: 28, outChannels: 32 },
+  { inChannels: 32, inSize: 26, outChannels: 32 },
+  { inChannels: 32, inSize: 12, outChannels: 64 },
+  { inChannels: 64, inSize: 10, outChannels: 64 },
+  { inChannels: 32, inSize: 26, outChannels: 16, stride: 2 },
+  { inChannels: 96, inSize: 32, outChannels: 96, padding: 1, groups: 96 },
+  { inChannels: 144, inSize: 16, outChannels: 144, stride: 2, padding: 1, groups: 144 },
+  { inChannels: 384, inSize: 8, outChannels: 384, padding: 1, groups: 384 },
+];
+
+/**
+ * `pass` and `allowed` are the kernels' ConvPass and ConvMethods; local methods are what gradients through a max pool need of the forward pass
+ * before it.
+ */
 const passes = [
-  { work: "forward", pass: 0, local: false },
-  { work: "forward, local", pass: 0, local: true },
-  { work: "input gradient", pass: 1, local: false },
-  { work: "weight gradient", pass: 2, local: false },
+  { work: "forward", pass: 0, allowed: 0 },
+  { work: "forward, local", pass: 0, allowed: 1 },
+  { work: "input gradient", pass: 1, allowed: 0 },
+  { work: "weight gradient", pass: 2, allowed: 0 },
 ] as const;
 /** In the order of the kernels' ConvMethod. */
-const methods = ["direct", "Winograd F(2×2)", "Winograd F(4×4)"] as const;
+const methods = ["direct", "Winograd F(2×2)", "Winograd F(4×4)", "depthwise"] as const;
 const tiles = [8, 16] as const;
 
 const AIM = 0.8;
@@ -68,7 +87,7 @@ export async function benchKernels({ quick }: { readonly quick: boolean }): Prom
     layers.flatMap((layer) =>
       passes
         .map((pass) => prepare(kernels, layer, pass, tile))
-        .filter(({ local, method }, _, all) => !local || method !== all[0]!.method),
+        .filter(({ work, method }, _, all) => work !== "forward, local" || method !== all[0]!.method),
     ),
   );
   // Until the engine's compiler has optimised every kernel.
@@ -91,7 +110,6 @@ export async function benchKernels({ quick }: { readonly quick: boolean }): Prom
 interface Case {
   readonly name: string;
   readonly work: string;
-  readonly local: boolean;
   readonly method: string;
   readonly tile: number;
   /** Runs it, and returns GFLOP/s. */
@@ -100,19 +118,29 @@ interface Case {
 
 function prepare(
   kernels: KernelModule,
-  { inChannels, inSize, outChannels, stride }: (typeof layers)[number],
-  { work, pass, local }: (typeof passes)[number],
+  { inChannels, inSize, outChannels, kernel = 3, stride = 1, padding = 0, groups = 1 }: Layer,
+  { work, pass, allowed }: (typeof passes)[number],
   tile: number,
 ): Case {
-  const conv = kernels.bench_conv(inChannels, inSize, outChannels, stride, pass, local, tile);
+  const conv = kernels.bench_conv(
+    inChannels,
+    inSize,
+    outChannels,
+    kernel,
+    stride,
+    padding,
+    groups,
+    pass,
+    allowed,
+    tile,
+  );
   if (conv === 0) throw new Error("Expected memory for the kernels' buffers but none was left");
-  const outSize = Math.floor((inSize - 3) / stride) + 1;
-  const operations = 2 * 9 * inChannels * outChannels * outSize ** 2 * tile;
+  const outSize = Math.floor((inSize + 2 * padding - kernel) / stride) + 1;
+  const operations = 2 * kernel ** 2 * (inChannels / groups) * outChannels * outSize ** 2 * tile;
   const repeats = Math.ceil(KERNEL_OPERATIONS / operations);
   return {
-    name: `conv 3×3 ${inChannels}→${outChannels} @${inSize}${stride > 1 ? ` /${stride}` : ""}`,
+    name: `conv ${kernel}×${kernel} ${inChannels}→${outChannels} @${inSize}${stride > 1 ? ` /${stride}` : ""}`,
     work,
-    local,
     method: methods[kernels.bench_conv_method(conv)]!,
     tile,
     measure: () => (repeats * operations) / fastest(RUNS, () => kernels.bench_conv_run(conv, repeats)) / 1e9,

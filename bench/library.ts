@@ -1,3 +1,4 @@
+import type * as Onnx from "../src/formats/onnx/onnx-model.js";
 import type * as Cost from "../src/graph/cost.js";
 import type * as Optimize from "../src/graph/passes/optimize.js";
 import type * as Package from "../src/index.js";
@@ -14,8 +15,9 @@ async function built(file: string): Promise<unknown> {
 
 // The built package, as users run it, and those of its parts that it does not export.
 export const rdi = (await built("index.js")) as typeof Package;
+export const { onnxModel } = (await built("formats/onnx/onnx-model.js")) as typeof Onnx;
 export const { graphMacs } = (await built("graph/cost.js")) as typeof Cost;
 export const { optimize } = (await built("graph/passes/optimize.js")) as typeof Optimize;
 export const { imageSpec, tracedScope } = (await built("nn/exit-model.js")) as typeof ExitModels;
 export const { imageElements, isPerImage } = (await built("ops/spec.js")) as typeof Specs;
-export const { TrainingStep, trainingGraph } = (await built("training/step.js")) as typeof Step;
+export const { TrainingStep, gradientGraph } = (await built("training/step.js")) as typeof Step;

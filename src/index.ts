@@ -17,14 +17,21 @@ export type { Adversarial, Attack, AttackMethod } from "./attacks/index.js";
 export {
   AdaptiveNetwork,
   calibrate,
+  calibrateFor,
   classify,
   evaluate,
+  importCheckpoint,
   load,
+  optimizePolicy,
   save,
+  type CalibratedPolicy,
+  type CalibrateForOptions,
   type CalibrationRule,
+  type CheckpointSource,
   type Classification,
   type Evaluation,
   type ExitPolicy,
+  type ImportedCheckpoint,
 } from "./inference/index.js";
 export {
   train,
@@ -43,5 +50,13 @@ export { imageFolder } from "./data/image-folder.js";
 export { mnist } from "./data/mnist.js";
 export { svhn } from "./data/svhn.js";
 export type { Dataset } from "./data/dataset.js";
+export { readPyTorchCheckpoint, type PyTorchCheckpoint } from "./formats/pytorch/checkpoint.js";
+export {
+  exportOnnx,
+  type OnnxExportOptions,
+  type OnnxFile,
+  type OnnxPolicy,
+  type OnnxPort,
+} from "./formats/onnx/export.js";
 export { readSafetensors, writeSafetensors } from "./formats/safetensors.js";
 export { ArgumentError, BackendError, DivergedError, FormatError, RdiError, ShapeError } from "./util/errors.js";

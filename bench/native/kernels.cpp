@@ -66,22 +66,22 @@ BENCH_EXPORT(bench_peak) float bench_peak(int32_t iterations) {
   return sumLanes(sum);
 }
 
-// A 3×3 convolution without padding on square images, one pass, for tiles of `images` images; its result is kept for
-// good. `pass`: as ConvPass; `local`: as conv2dMethod wants it. Null: out of memory.
+// A convolution of square images and kernels, one pass, for tiles of `images` images; its result is kept for good.
+// `pass`: as ConvPass; `allowed`: as ConvMethods. Null: out of memory.
 BENCH_EXPORT(bench_conv)
-Case* bench_conv(int32_t inChannels, int32_t inSize, int32_t outChannels, int32_t stride, int32_t pass, bool local,
-                 int32_t images) {
-  const int32_t outSize = (inSize - 3) / stride + 1;
+Case* bench_conv(int32_t inChannels, int32_t inSize, int32_t outChannels, int32_t kernel, int32_t stride,
+                 int32_t padding, int32_t groups, int32_t pass, int32_t allowed, int32_t images) {
+  const int32_t outSize = (inSize + 2 * padding - kernel) / stride + 1;
   Case* c = reinterpret_cast<Case*>(allocate(alignFloats(sizeof(Case))));
   if (c == nullptr) return nullptr;
-  c->shape = {inChannels, inSize, inSize, outChannels, outSize, outSize, 3, 3, stride, 0};
+  c->shape = {inChannels, inSize, inSize, outChannels, outSize, outSize, kernel, kernel, stride, padding, groups};
   const ConvShape& s = c->shape;
   c->pass = ConvPass(pass);
-  c->method = conv2dMethod(s, c->pass, local);
+  c->method = conv2dMethod(s, c->pass, ConvMethods(allowed));
   c->images = images;
   c->x = allocateRandom(size_t(images) * inChannels * inSize * inSize);
   c->y = allocateRandom(size_t(images) * outChannels * outSize * outSize);
-  c->weight = allocateRandom(size_t(outChannels) * inChannels * 9);
+  c->weight = allocateRandom(size_t(outChannels) * (inChannels / groups) * kernel * kernel);
   c->bias = allocateRandom(size_t(outChannels));
   size_t packed = 0, dx = 0, accumulator = 0, scratch = 0;
   switch (c->pass) {

@@ -24,8 +24,8 @@ export async function openWasm(threads: number): Promise<Library> {
     "training-step": ({ batch }) => {
       const { x, y } = images(batch);
       const step = new TrainingStep(network(), training, batch);
-      const input = { images: x, labels: y, learningRate, maskSeed: Int32Array.of(0, 0) };
-      return { units: batch, run: async () => joined(await step.run(input)) };
+      const input = { batches: [{ images: x, labels: y }], learningRate, maskSeed: Int32Array.of(0, 0) };
+      return { units: batch, run: async () => joined((await step.run(input)).flat()) };
     },
   };
   return { prepare: async (work) => jobs[work.kind](work) };

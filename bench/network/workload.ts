@@ -1,6 +1,6 @@
 import type { Graph } from "../../src/graph/types.js";
 import type { Tensor } from "../../src/tensor/tensor.js";
-import { graphMacs, imageSpec, optimize, rdi, tracedScope, trainingGraph } from "../library.js";
+import { graphMacs, imageSpec, optimize, rdi, tracedScope, gradientGraph } from "../library.js";
 import type { Work } from "./protocol.js";
 
 /** The network that is measured, its weights and its images: the same for every library. */
@@ -71,14 +71,14 @@ export function joined(outputs: readonly ArrayLike<number>[]): Float32Array {
 export function operationsOf(kind: Work["kind"]): number {
   const graphs = {
     forward: logitsGraph,
-    "pgd-step": gradientGraph,
-    "training-step": () => trainingGraph(model, training),
+    "pgd-step": inputGradientGraph,
+    "training-step": () => gradientGraph(model, training),
   };
   return 2 * graphMacs(optimize(graphs[kind]()));
 }
 
 /** The gradient that a step of the average form takes. */
-function gradientGraph(): Graph {
+function inputGradientGraph(): Graph {
   return rdi.trace((tracer) => {
     const x = tracer.input("images", imageSpec(model));
     const labels = tracer.input("labels", { shape: ["N"], dtype: "i32" });

@@ -22,7 +22,8 @@ bool fits(const NodeSetup& setup, const ConvShape& s) {
     uint64_t padded = uint64_t(height + 2 * maxKernel) * uint64_t(width + 2 * maxKernel);
     return padded < maxTileFloats && padded * uint64_t(channels) < maxTileFloats * 16 / uint64_t(setup.plan.tile);
   };
-  uint64_t weights = uint64_t(s.inChannels + 16) * uint64_t(s.outChannels + 16) * uint64_t(s.kernelHeight * s.kernelWidth);
+  uint64_t weights = uint64_t(s.groups) * uint64_t(s.inChannels / s.groups + 16) * uint64_t(s.outChannels / s.groups + 16) *
+                     uint64_t(s.kernelHeight * s.kernelWidth);
   return image(s.inChannels, s.inHeight, s.inWidth) && image(s.outChannels, s.outHeight, s.outWidth) && weights < maxWeightFloats;
 }
 
@@ -33,13 +34,15 @@ bool prepareConv(NodeSetup& setup, const Value& x, const Value& weight, const Va
     return false;
   }
   int32_t stride = setup.attribute(0), padding = setup.attribute(1), groups = setup.attribute(2);
-  ConvShape s = {x.dims[0], x.dims[1], x.dims[2], y.dims[0], y.dims[1], y.dims[2], weight.dims[2], weight.dims[3], stride, padding};
+  ConvShape s = {x.dims[0], x.dims[1], x.dims[2], y.dims[0], y.dims[1], y.dims[2], weight.dims[2], weight.dims[3], stride, padding, groups};
   int32_t smallerSide = s.kernelHeight < s.kernelWidth ? s.kernelHeight : s.kernelWidth;
   if (!setup.expect(s.kernelHeight <= maxKernel && s.kernelWidth <= maxKernel && stride >= 1 && stride <= maxKernel &&
                         padding >= 0 && padding < smallerSide,
                     "a kernel of 1 to 64, a stride of 1 to 64, and a padding of 0 to kernel - 1") ||
-      !setup.expect(groups == 1 && weight.dims[0] == s.outChannels && weight.dims[1] == s.inChannels,
-                    "1 group, and the weight's channels equal to those of the images") ||
+      !setup.expect(groups >= 1 && s.inChannels % groups == 0 && s.outChannels % groups == 0,
+                    "a number of groups that divides both channel counts") ||
+      !setup.expect(weight.dims[0] == s.outChannels && weight.dims[1] == s.inChannels / groups,
+                    "a weight [O,C/groups,K,K] of the images' channels") ||
       !setup.expect(s.kernelHeight <= s.inHeight + 2 * padding && s.kernelWidth <= s.inWidth + 2 * padding &&
                         s.outHeight == (s.inHeight + 2 * padding - s.kernelHeight) / stride + 1 &&
                         s.outWidth == (s.inWidth + 2 * padding - s.kernelWidth) / stride + 1,
@@ -47,11 +50,10 @@ bool prepareConv(NodeSetup& setup, const Value& x, const Value& weight, const Va
       !setup.expect(fits(setup, s), "a convolution that fits in memory")) {
     return false;
   }
-  // The last attribute of each pass: any method, only those that are local, or only the direct one.
+  // The last attribute of each pass.
   int32_t allowed = setup.attribute(setup.node.attributeCount - 1);
   if (!setup.expect(allowed >= 0 && allowed <= 2, "0, 1 or 2 for the methods that are allowed")) return false;
-  ConvMethod method = allowed == 2 ? ConvMethod::Direct : conv2dMethod(s, pass, allowed == 1);
-  setup.keep(ConvState{s, method});
+  setup.keep(ConvState{s, conv2dMethod(s, pass, ConvMethods(allowed))});
   return true;
 }
 

@@ -13,6 +13,8 @@ RDI_INLINE auto withMethod(ConvMethod method, Run run) {
       return run(Winograd2{});
     case ConvMethod::Winograd4:
       return run(Winograd4{});
+    case ConvMethod::Depthwise:
+      return run(Depthwise{});
     default:
       return run(Direct{});
   }
@@ -29,17 +31,27 @@ int64_t winogradCost(const ConvShape& s) {
 }  // namespace
 
 bool conv2dSupports(const ConvShape& s, ConvMethod method) {
-  return method == ConvMethod::Direct || (s.kernelHeight == 3 && s.kernelWidth == 3 && s.stride == 1 &&
-                                          s.inChannels % VL == 0 && s.outChannels % VL == 0);
+  switch (method) {
+    case ConvMethod::Winograd2:
+    case ConvMethod::Winograd4:
+      return s.kernelHeight == 3 && s.kernelWidth == 3 && s.stride == 1 && s.groups == 1 && s.inChannels % VL == 0 &&
+             s.outChannels % VL == 0;
+    case ConvMethod::Depthwise:
+      return s.groups == s.inChannels && s.groups == s.outChannels;
+    default:
+      return true;
+  }
 }
 
-ConvMethod conv2dMethod(const ConvShape& s, ConvPass pass, bool local) {
-  if (!conv2dSupports(s, ConvMethod::Winograd4)) return ConvMethod::Direct;
+ConvMethod conv2dMethod(const ConvShape& s, ConvPass pass, ConvMethods allowed) {
+  if (s.groups > 1) return conv2dSupports(s, ConvMethod::Depthwise) ? ConvMethod::Depthwise : ConvMethod::Direct;
+  if (allowed == ConvMethods::Direct || !conv2dSupports(s, ConvMethod::Winograd4)) return ConvMethod::Direct;
   const int64_t pixels =
       pass == ConvPass::InputGrad ? int64_t(s.inHeight) * s.inWidth : int64_t(s.outHeight) * s.outWidth;
   const int64_t direct = 9 * pixels * s.inChannels * s.outChannels;
   const int64_t winograd2 = winogradCost<Winograd2>(s), winograd4 = winogradCost<Winograd4>(s);
-  const ConvMethod winograd = local || winograd2 < winograd4 ? ConvMethod::Winograd2 : ConvMethod::Winograd4;
+  const ConvMethod winograd =
+      allowed == ConvMethods::Local || winograd2 < winograd4 ? ConvMethod::Winograd2 : ConvMethod::Winograd4;
   return direct <= (winograd == ConvMethod::Winograd2 ? winograd2 : winograd4) ? ConvMethod::Direct : winograd;
 }
 

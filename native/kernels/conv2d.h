@@ -13,8 +13,6 @@
 
 namespace rdi::kernels {
 
-// One convolution without groups. Grouped and depthwise convolutions are other kernels (conv2d_grouped.cpp), not a
-// field here.
 struct ConvShape {
   int32_t inChannels, inHeight, inWidth;
   int32_t outChannels, outHeight,
@@ -22,22 +20,29 @@ struct ConvShape {
   int32_t kernelHeight, kernelWidth;
   int32_t stride;
   int32_t padding;  // the same on all four sides, 0 … min(kernelHeight, kernelWidth) − 1
+  // A divisor of both channel counts: the outputs of a group read the inputs of that group alone, and the weights are
+  // [outChannels][inChannels / groups][kernelHeight][kernelWidth].
+  int32_t groups = 1;
 };
 
 // Winograd2 is F(2×2, 3×3), Winograd4 is F(4×4, 3×3) (Lavin and Gray, "Fast algorithms for convolutional neural
 // networks", 2016).
-enum class ConvMethod : int32_t { Direct, Winograd2, Winograd4 };
+enum class ConvMethod : int32_t { Direct, Winograd2, Winograd4, Depthwise };
 enum class ConvPass : int32_t { Forward, InputGrad, WeightGrad };
 
 // Whether a method can compute this convolution: Direct always can; the Winograd methods need a 3×3 kernel, stride 1,
-// and channel counts that are multiples of the vector length.
+// one group, and channel counts that are multiples of the vector length; Depthwise needs groups of one input and one
+// output channel.
 bool conv2dSupports(const ConvShape& shape, ConvMethod method);
 
-// The fastest method for this shape, by a rule that was measured. With `local`, only methods that compute each result
-// from its own window alone, so that a window of zeros gives exactly zero and neighbouring equal windows give equal
-// results: that decides signs of vanishing gradients and ties of a following maximum. F(4×4) is not local: its results
-// carry the rounding of their whole tile.
-ConvMethod conv2dMethod(const ConvShape& shape, ConvPass pass, bool local = false);
+// What may be chosen among: any method; only those that are local; or only direct sums of products. A local method
+// computes each result from its own window alone, so that a window of zeros gives exactly zero and neighbouring equal
+// windows give equal results: that decides signs of vanishing gradients and ties of a following maximum. F(4×4) is not
+// local: its results carry the rounding of their whole tile.
+enum class ConvMethods : int32_t { Any, Local, Direct };
+
+// The fastest of the allowed methods for this shape, by a rule that was measured.
+ConvMethod conv2dMethod(const ConvShape& shape, ConvPass pass, ConvMethods allowed = ConvMethods::Any);
 
 // Forward: y = epilogue(conv(x, weight)).
 size_t conv2dPackedFloats(const ConvShape& shape, ConvMethod method);

@@ -6,21 +6,36 @@
 
 namespace rdi::kernels {
 
+// `c` counts from the first input channel of the output's group.
 RDI_INLINE size_t weightIndex(const ConvShape& s, int32_t o, int32_t c, int32_t kh, int32_t kw) {
-  return ((size_t(o) * s.inChannels + c) * s.kernelHeight + kh) * s.kernelWidth + kw;
+  return ((size_t(o) * (s.inChannels / s.groups) + c) * s.kernelHeight + kh) * s.kernelWidth + kw;
 }
+// One group, as a convolution of its own. Its weights follow those of the group before it.
+RDI_INLINE ConvShape groupOf(const ConvShape& s) {
+  ConvShape group = s;
+  group.inChannels = s.inChannels / s.groups;
+  group.outChannels = s.outChannels / s.groups;
+  group.groups = 1;
+  return group;
+}
+RDI_INLINE size_t weightFloats(const ConvShape& s) {
+  return size_t(s.outChannels) * (s.inChannels / s.groups) * s.kernelHeight * s.kernelWidth;
+}
+
 RDI_INLINE size_t inFloats(const ConvShape& s) { return size_t(s.inHeight) * s.inWidth * s.inChannels; }
 RDI_INLINE size_t outFloats(const ConvShape& s) { return size_t(s.outHeight) * s.outWidth * s.outChannels; }
 
-// The same epilogue for the image that starts `offset` floats further into the result.
-RDI_INLINE Epilogue shifted(Epilogue e, size_t offset) {
+// The same epilogue for the image that starts `offset` floats further into the result, from its channel `channel` on.
+RDI_INLINE Epilogue shifted(Epilogue e, size_t offset, int32_t channel = 0) {
+  if (e.bias) e.bias += channel;
   if (e.residual) e.residual += offset;
   if (e.reluMask) e.reluMask += offset;
   return e;
 }
 
-// The functions of conv2d.h, once a method: Direct here, Winograd2 and Winograd4 of winograd.h.
+// The functions of conv2d.h, once a method: Direct and Depthwise here, Winograd2 and Winograd4 of winograd.h.
 struct Direct {};
+struct Depthwise {};
 
 template <class Method>
 struct ConvForward {

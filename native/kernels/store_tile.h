@@ -49,4 +49,22 @@ RDI_INLINE void storeTile(vf (&acc)[M][N], const Epilogue& e, const ptrdiff_t (&
   }
 }
 
+// storeTile() for a tile with only `columns` columns, of which the first `stored` rows are stored. The values come
+// through memory, and not as the vectors themselves: a reference to those would keep them in memory all through the
+// tile's inner loop.
+template <int M, int N>
+void storePartialTile(const float (&values)[M][N * VL], const Epilogue& e, const ptrdiff_t (&offset)[M], int32_t stored,
+                      int32_t column, int32_t columns, float* c) {
+  for (int32_t m = 0; m < stored; m++) {
+    for (int32_t j = 0; j < columns; j++) {
+      float v = values[m][j];
+      if (e.bias) v += e.bias[column + j];
+      if (e.residual) v += e.residual[offset[m] + j];
+      if (e.relu) v = v < 0 ? 0 : v;
+      if (e.reluMask) v = e.reluMask[offset[m] + j] > 0 ? v : 0;
+      c[offset[m] + j] = v;
+    }
+  }
+}
+
 }  // namespace rdi::kernels

@@ -7,9 +7,12 @@ import { describeMethod, type AttackMethod } from "./method.js";
 export interface PerturbOptions {
   /** The image ids on which random starts depend; 0 … n − 1 if absent. */
   readonly ids?: ArrayLike<number>;
-  /** Images that are attacked together; the result does not depend on it. Default 256. */
+  /** Images that are attacked together; in mode "eval" the result does not depend on it. Default 256. */
   readonly batchSize?: number;
-  /** "train" keeps dropout active, with masks of its own in every step; default "eval". */
+  /**
+   * "train" keeps dropout active, with masks of its own in every step, and has batch norm use, and update, the statistics of the batch; default
+   * "eval".
+   */
   readonly mode?: CraftMode;
   readonly onProgress?: (doneImages: number, totalImages: number) => void;
   /** Looked at between batches; its reason is thrown. */
@@ -27,13 +30,15 @@ export interface Adversarial {
 export interface Attack {
   /** `single:2`, `main`, `average` or `max-average`. */
   readonly form: string;
+  /** The exits that the attack is aimed at, numbered from 1; absent: all of the model's. Of `single` and `main`, the exit is in the form's name. */
+  readonly exits?: readonly number[];
   readonly method: AttackMethod;
   /**
    * The adversarial images alone; see `craft`.
    */
   perturb(net: Network, x: Float32Array, y: Int32Array, options?: PerturbOptions): Promise<Float32Array>;
   /**
-   * Attacks images x [n,C,H,W] in [0, 1] with labels y [n]. The network is unchanged.
+   * Attacks images x [n,C,H,W] in [0, 1] with labels y [n]. The network is unchanged (in mode "train" but for its running statistics).
    *
    * @throws ArgumentError for NaN or pixels outside [0, 1], labels that are not the model's, or a form naming an exit that the model has not
    */
@@ -55,7 +60,6 @@ export function makeAttack(form: Form, method: AttackMethod): Attack {
       batchSize,
     );
     const ids = checkIds(options.ids ?? { length: count }, count);
-    const losses = form.losses(net.model);
     const row = x.length / count;
     const images = new Float32Array(x.length);
     const chosen = new Int32Array(count);
@@ -71,7 +75,7 @@ export function makeAttack(form: Form, method: AttackMethod): Attack {
         labels: y.subarray(start, end),
         ids: ids.subarray(start, end),
       };
-      const result = await craftBatch(net, losses, method, batch);
+      const result = await craftBatch(net, form, method, batch);
       images.set(result.images, start * row);
       chosen.set(result.chosen, start);
       onProgress?.(end, count);
@@ -81,11 +85,16 @@ export function makeAttack(form: Form, method: AttackMethod): Attack {
   };
   return Object.freeze({
     form: form.name,
+    ...(form.exits && { exits: form.exits }),
     method,
     craft,
     perturb: async (...args: Parameters<Attack["perturb"]>) => (await craft(...args)).images,
-    toString: () => `${form.name} × ${describeMethod(method)}`,
+    toString: () => `${nameOf(form)} × ${describeMethod(method)}`,
   });
+}
+
+function nameOf({ name, exits }: Form): string {
+  return exits === undefined ? name : `${name} over exits ${exits.join(", ")}`;
 }
 
 /** The batch that programs are compiled for: few different ones, so that calls with other numbers of images find them compiled. */

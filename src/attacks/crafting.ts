@@ -1,6 +1,6 @@
 import type { Graph } from "../graph/types.js";
 import { imageSpec, tracedScope, type ExitModel } from "../nn/exit-model.js";
-import type { HostValues } from "../nn/executable.js";
+import type { Executable, HostValues } from "../nn/executable.js";
 import type { Network } from "../nn/network.js";
 import { f32, i32 } from "../ops/spec.js";
 import * as F from "../tensor/functional.js";
@@ -21,9 +21,11 @@ export interface AttackLoss {
   of(losses: readonly Tensor[]): Tensor;
 }
 
-/** A form of attack: the losses that are raised, each by itself. Of several results the one with the largest loss summed over exits is kept. */
+/** A form of attack: the losses that are raised, each by itself. Of several results the one with the largest loss summed over `exits` is kept. */
 export interface Form {
   readonly name: string;
+  /** The exits that the attack is aimed at, numbered from 1; all of the model's if absent. */
+  readonly exits?: readonly number[];
   /** @throws ArgumentError if the model lacks an exit that the form names. */
   losses(model: ExitModel): readonly AttackLoss[];
   readonly reportsChosen: boolean;
@@ -43,19 +45,19 @@ export interface CraftBatch {
 /** The worst of the attacks on each of the losses, for each image, and the exit that it attacked; of equally bad ones the first. */
 export async function craftBatch(
   net: Network,
-  losses: readonly AttackLoss[],
+  form: Form,
   method: AttackMethod,
   batch: CraftBatch,
 ): Promise<{ images: Float32Array; chosen: Int32Array }> {
-  const [first, ...others] = losses as [AttackLoss, ...AttackLoss[]];
+  const [first, ...others] = form.losses(net.model) as [AttackLoss, ...AttackLoss[]];
   const images = await ascend(net, first, method, batch);
   const chosen = new Int32Array(batch.size).fill(first.exit);
   if (others.length === 0) return { images, chosen };
-  const best = await score(net, method, batch, images);
+  const best = await score(net, form, method, batch, images);
   const row = images.length / batch.size;
   for (const loss of others) {
     const candidates = await ascend(net, loss, method, batch);
-    const scores = await score(net, method, batch, candidates);
+    const scores = await score(net, form, method, batch, candidates);
     for (let n = 0; n < batch.size; n++) {
       if (!(scores[n]! > best[n]!)) continue;
       best[n] = scores[n]!;
@@ -84,7 +86,7 @@ async function ascend(net: Network, loss: AttackLoss, method: AttackMethod, batc
   const run = (values: HostValues, repeat: number): ReturnType<typeof program.run> =>
     program.run(size, values, { repeat, outputs: ["next"] });
   let result: Awaited<ReturnType<typeof run>>;
-  if (mode === "eval") {
+  if (!masked(program)) {
     result = await run(inputs, steps);
   } else {
     result = await run({ ...inputs, ids: batch.ids, seed: maskSeed(method, loss, 0) }, 1);
@@ -116,8 +118,23 @@ function stepGraph(model: ExitModel, loss: AttackLoss, rule: UpdateRule, mode: C
 /** The cross-entropy [N] of every exit against the input `labels`. */
 function exitLosses(model: ExitModel, tracer: Tracer, x: Tensor, mode: CraftMode): Tensor[] {
   const labels = tracer.input("labels", i32("N"));
-  const training = mode === "train" ? { random: randomSource(tracer) } : undefined;
-  return model.forward(x, tracedScope(model, tracer, training)).map((logits) => F.crossEntropy(logits, labels));
+  return model
+    .forward(x, tracedScope(model, tracer, mode === "train" ? lazyRandom(tracer) : undefined))
+    .map((logits) => F.crossEntropy(logits, labels));
+}
+
+/** A source of random masks whose inputs are made only if there are masks. */
+function lazyRandom(tracer: Tracer): { readonly random: F.RandomSource } {
+  return {
+    get random() {
+      return randomSource(tracer);
+    },
+  };
+}
+
+/** Whether a program in train mode needs new masks for every step. */
+function masked(program: Executable): boolean {
+  return program.graph.inputs.has("seed");
 }
 
 function randomSource(tracer: Tracer): F.RandomSource {
@@ -143,21 +160,23 @@ async function randomStart(
   return (await program.run(batch.size, inputs)).get("start") as Float32Array;
 }
 
-/** Σ of each image's losses over all exits. */
+/** Σ of each image's losses over the exits of the form. */
 async function score(
   net: Network,
+  { exits }: Form,
   method: AttackMethod,
   batch: CraftBatch,
   images: Float32Array,
 ): Promise<Float32Array> {
   const { size, capacity, mode, labels, ids } = batch;
-  const program = net.executable(`attack-score:${mode}`, capacity, () =>
+  const program = net.executable(`attack-score:${exits?.join() ?? "all"}:${mode}`, capacity, () =>
     trace((tracer) => {
       const x = tracer.input("x", imageSpec(net.model));
-      tracer.output("score", exitLosses(net.model, tracer, x, mode).reduce(F.add));
+      const losses = exitLosses(net.model, tracer, x, mode);
+      tracer.output("score", (exits?.map((exit) => losses[exit - 1]!) ?? losses).reduce(F.add));
     }),
   );
-  const masks: HostValues = mode === "train" ? { ids, seed: maskSeed(method, undefined, method.steps) } : {};
+  const masks: HostValues = masked(program) ? { ids, seed: maskSeed(method, undefined, method.steps) } : {};
   return (await program.run(size, { x: images, labels, ...masks })).get("score") as Float32Array;
 }
 

@@ -20,31 +20,54 @@ export function main(method: AttackMethod): Attack {
   );
 }
 
-/** Raises (1/N)·Σ ℓ_i over the N exits. */
-export function average(method: AttackMethod): Attack {
-  const loss: AttackLoss = {
-    key: "average",
-    exit: 0,
-    of: (losses) => F.mul(losses.reduce(F.add), 1 / losses.length),
+export interface FormOptions {
+  /**
+   * The exits to aim at, numbered from 1, ascending: those that a policy keeps active. Losses are averaged and summed over them, and no other head
+   * runs. Default: all of the model's.
+   */
+  readonly exits?: readonly number[];
+}
+
+/** Raises the mean of ℓ_i over the exits. @throws ArgumentError if `exits` are not ascending numbers from 1 on */
+export function average(method: AttackMethod, options: FormOptions = {}): Attack {
+  const aim = aimOf(options);
+  const losses = (model: ExitModel): AttackLoss[] => {
+    const exits = exitsOf(model, aim, "average");
+    return [
+      {
+        key: aim.exits === undefined ? "average" : `average:${exits.join()}`,
+        exit: 0,
+        of: (all) => F.mul(exits.map((exit) => all[exit - 1]!).reduce(F.add), 1 / exits.length),
+      },
+    ];
   };
-  return makeAttack({ name: "average", reportsChosen: false, losses: () => [loss] }, method);
+  return makeAttack({ name: "average", ...aim, reportsChosen: false, losses }, method);
 }
-
-/** Makes the single attack on every exit and keeps, for each image, the one with the largest Σ_j ℓ_j; of equal ones the first. */
-export function maxAverage(method: AttackMethod): Attack {
-  const losses = (model: ExitModel): AttackLoss[] =>
-    Array.from({ length: model.exits }, (_, i) => lossOfExit(model, i + 1, "max-average"));
-  return makeAttack({ name: "max-average", reportsChosen: true, losses }, method);
-}
-
-const FORMS: Readonly<Record<string, (method: AttackMethod) => Attack>> = { main, average, "max-average": maxAverage };
 
 /**
- * The form of this name: `single:2`, `main`, `average` or `max-average`.
+ * Makes the single attack on each of the exits and keeps, for each image, the one with the largest Σ_j ℓ_j over them; of equal ones the first.
  *
- * @throws ArgumentError for any other name; that the model has the exit is checked when the attack meets it
+ * @throws ArgumentError if `exits` are not ascending numbers from 1 on
  */
-export function attackForm(form: string, method: AttackMethod): Attack {
+export function maxAverage(method: AttackMethod, options: FormOptions = {}): Attack {
+  const aim = aimOf(options);
+  const losses = (model: ExitModel): AttackLoss[] =>
+    exitsOf(model, aim, "max-average").map((exit) => lossOfExit(model, exit, "max-average"));
+  return makeAttack({ name: "max-average", ...aim, reportsChosen: true, losses }, method);
+}
+
+const FORMS: Readonly<Record<string, (method: AttackMethod, options: FormOptions) => Attack>> = {
+  main,
+  average,
+  "max-average": maxAverage,
+};
+
+/**
+ * The form of this name: `single:2`, `main`, `average` or `max-average`. `exits` are what the last two are aimed at; the others name their exit.
+ *
+ * @throws ArgumentError for any other name; that the model has the exits is checked when the attack meets it
+ */
+export function attackForm(form: string, method: AttackMethod, options: FormOptions = {}): Attack {
   const exit = /^single:(\d+)$/.exec(form)?.[1];
   if (exit !== undefined) return single(Number(exit), method);
   const make = Object.hasOwn(FORMS, form) ? FORMS[form] : undefined;
@@ -53,14 +76,30 @@ export function attackForm(form: string, method: AttackMethod): Attack {
       `Expected a form of attack (single:I, ${Object.keys(FORMS).join(", ")}) but received ${JSON.stringify(form)}`,
     );
   }
-  return make(method);
+  return make(method, options);
+}
+
+/** A copy of the exits, checked. */
+function aimOf({ exits }: FormOptions): FormOptions {
+  if (exits === undefined) return {};
+  const ascending = exits.every((exit, k) => Number.isSafeInteger(exit) && exit > (exits[k - 1] ?? 0));
+  expectArgument(ascending && exits.length > 0, "exits", "ascending numbers of exits, from 1 on,", exits);
+  return { exits: Object.freeze([...exits]) };
+}
+
+function exitsOf(model: ExitModel, { exits }: FormOptions, form: string): readonly number[] {
+  for (const exit of exits ?? []) expectExitOf(model, exit, form);
+  return exits ?? Array.from({ length: model.exits }, (_, i) => i + 1);
 }
 
 function lossOfExit(model: ExitModel, exit: number, form: string): AttackLoss {
-  if (exit > model.exits) {
-    throw new ArgumentError(
-      `Expected an exit of ${model.name} (1 … ${model.exits}) for the form ${form} but received exit ${exit}`,
-    );
-  }
+  expectExitOf(model, exit, form);
   return { key: `single:${exit}`, exit, of: (losses) => losses[exit - 1]! };
+}
+
+function expectExitOf(model: ExitModel, exit: number, form: string): void {
+  if (exit <= model.exits) return;
+  throw new ArgumentError(
+    `Expected an exit of ${model.name} (1 … ${model.exits}) for the form ${form} but received exit ${exit}`,
+  );
 }

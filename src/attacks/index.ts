@@ -1,4 +1,4 @@
-export { attackForm, average, main, maxAverage, single } from "./forms.js";
+export { attackForm, average, main, maxAverage, single, type FormOptions } from "./forms.js";
 export type { Adversarial, Attack, PerturbOptions } from "./attack.js";
 export { describeMethod, type AttackMethod, type MethodName } from "./method.js";
 export { fgsm, type FgsmOptions } from "./fgsm.js";

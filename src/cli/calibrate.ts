@@ -1,128 +1,168 @@
 import { extname } from "node:path";
 import { Option, type Command } from "commander";
 import { slice, type Dataset } from "../data/dataset.js";
-import {
-  CALIBRATION_RULES,
-  evaluate,
-  load,
-  save,
-  type AdaptiveNetwork,
-  type CalibrationRule,
-  type Evaluation,
-  type ExitPolicy,
-} from "../inference/index.js";
+import { ABOVE_ANY_ENTROPY, load, save, type AdaptiveNetwork, type ExitPolicy } from "../inference/index.js";
 import { percent, significant } from "../report/format.js";
-import { calibrateWithProgress, heldOutImages } from "./calibration.js";
 import { attackOf, expectExit, withAttackOptions, type AttackOptions } from "./attack-options.js";
+import { heldOutImages } from "./calibration.js";
+import { chooseByShares, chooseForObjective, type ChosenPolicy } from "./choose-policy.js";
 import { addCommand } from "./command.js";
 import { openSplit, withDatasetOptions, type DatasetOptions } from "./dataset-options.js";
+import { defined } from "./defined.js";
 import { openBackend, withEngineOptions, type EngineOptions } from "./engine-options.js";
 import { integer } from "./numbers.js";
+import {
+  DEFAULT_MIX,
+  objectiveText,
+  ruleOf,
+  withObjectiveOptions,
+  type ObjectiveOptions,
+  type PolicyRule,
+} from "./objective-options.js";
 import { print, table } from "./output.js";
 import { writePolicy } from "./policy-file.js";
+import { frontierRow, writePolicyReport, type FrontierRow } from "./policy-report.js";
+import { UsageError } from "./usage-error.js";
 import { withWeightsOption, type WeightsOptions } from "./weights-options.js";
 import { expectWritableFile } from "./writable.js";
 
-interface Options extends WeightsOptions, DatasetOptions, AttackOptions, EngineOptions {
+interface Options extends WeightsOptions, DatasetOptions, AttackOptions, ObjectiveOptions, EngineOptions {
   readonly split?: string;
   readonly limit?: number;
-  readonly rule: CalibrationRule;
   readonly out?: string;
+  readonly report?: string;
   readonly json?: boolean;
 }
 
 /** What `rdi calibrate --json` prints: the exits and thresholds, and what they make of the images that they were chosen on. */
-interface CalibrationReport extends Pick<
-  Evaluation,
-  "model" | "images" | "backend" | "threads" | "attack" | "exits" | "adaptive"
-> {
+interface CalibrationReport extends ChosenPolicy {
+  readonly model: string;
   readonly dataset: string;
-  readonly rule: CalibrationRule;
-  readonly policy: ExitPolicy;
+  readonly backend: string;
+  readonly threads: number;
+  readonly rule: PolicyRule;
+  /** Of the rule `optimal`: the policies that were found, the one chosen among them, by cost. */
+  readonly frontier?: readonly FrontierRow[];
   readonly out: string;
+  readonly report?: string;
 }
 
 export function addCalibrate(program: Command): void {
-  const command = addCommand(program, "calibrate", "Choose the entropies under which images leave early.", [
-    "rdi calibrate --weights model.safetensors --dataset digits",
-    "rdi calibrate --weights model.safetensors --dataset mnist --data mnist/ --out thresholds.json",
-    "rdi calibrate --weights model.safetensors --dataset digits --attack pgd --limit 500 --out thresholds.json",
-  ]);
-  withEngineOptions(withAttackOptions(withDatasetOptions(withWeightsOption(command)), "none"))
-    .addOption(
-      new Option(
-        "--rule <rule>",
-        "equal: every exit takes an equal share of held-out images; paper: the same on the test images",
+  const command = addCommand(
+    program,
+    "calibrate",
+    "Choose the exits, and the entropies under which images leave early.",
+    [
+      "rdi calibrate --weights model.safetensors --dataset digits",
+      "rdi calibrate --weights model.safetensors --dataset mnist --data mnist/ --out thresholds.json",
+      "rdi calibrate --weights model.safetensors --dataset digits --attack pgd --limit 500 --out thresholds.json",
+      "rdi calibrate --weights model.safetensors --dataset digits --save 0.4 --report frontier.html",
+      "rdi calibrate --weights model.safetensors --dataset digits --min-accuracy 0.97 --attack pgd --mix 0.3 --attack-limit 500",
+    ],
+  );
+  withEngineOptions(
+    withObjectiveOptions(withAttackOptions(withDatasetOptions(withWeightsOption(command)), "none"))
+      .option("--split <name>", "the images to calibrate on (default: held-out ones, but test for paper)")
+      .addOption(new Option("--limit <count>", "at most so many images; all by default").argParser(integer(1)))
+      .option(
+        "--out <file>",
+        "where to write: .json gets the policy alone, else a weights file (default: the file of --weights)",
       )
-        .choices(CALIBRATION_RULES)
-        .default("equal"),
-    )
-    .option("--split <name>", "the images to calibrate on (default: held-out ones for equal, test for paper)")
-    .addOption(new Option("--limit <count>", "at most so many images; all by default").argParser(integer(1)))
-    .option(
-      "--out <file>",
-      "where to write: .json gets the thresholds alone, else a weights file (default: the file of --weights)",
-    )
-    .option("--json", "print one JSON object")
-    .action(async (options: Options) => {
-      const report = await run(options);
-      print(options.json, report, () => reportText(report));
-    });
+      .option("--report <file>", "of the rule optimal: write accuracy against cost, of all that was found, as a page")
+      .option("--json", "print one JSON object"),
+  ).action(async (options: Options) => {
+    const report = await run(options);
+    print(options.json, report, () => reportText(report));
+  });
 }
 
 async function run(options: Options): Promise<CalibrationReport> {
-  const { rule, weights, out = weights } = options;
+  const { weights, out = weights, report } = options;
   const attack = await attackOf(options, options.dataset);
+  const rule = ruleOf(options, attack !== null);
+  expectHeldOut(rule, options);
   await expectWritableFile(out);
+  if (report !== undefined) await expectWritableFile(report);
   using backend = await openBackend(options);
   using net = await load(weights, { backend });
   if (attack !== null) expectExit(attack, net.model);
-  const images = slice(await imagesOf(options, net), 0, options.limit);
-  const policy = await calibrateWithProgress(net, rule, images, attack);
-  const {
-    model,
-    exits,
-    adaptive,
-    threads,
-    attack: settings,
-  } = await evaluate(net, images, { policy, ...(attack && { attack }) });
-  if (extname(out) === ".json") await writePolicy(out, policy);
-  else await save(out, net, { policy, training: net.training });
-  const { name: dataset, length } = images;
+  const images = slice(await imagesOf(rule, options, net), 0, options.limit);
+  const { chosen, found } =
+    rule === "optimal"
+      ? await chooseForObjective(options, net, images, attack)
+      : { chosen: await chooseByShares(rule, net, images, attack), found: undefined };
+  if (extname(out) === ".json") await writePolicy(out, chosen.policy);
+  else await save(out, net, { policy: chosen.policy, training: net.training });
+  if (report !== undefined && found !== undefined)
+    await writePolicyReport(report, net.model, found, { dataset: images.name, settings: settingsOf(options, chosen) });
   return {
-    model,
-    dataset,
-    images: length,
+    model: net.model.name,
+    dataset: images.name,
     backend: backend.name,
-    threads,
-    attack: settings,
+    threads: backend.threads,
     rule,
-    policy,
-    exits,
-    adaptive,
+    ...chosen,
+    ...(found && { frontier: found.frontier.map(frontierRow) }),
     out,
+    ...defined({ report }),
   };
 }
 
-async function imagesOf(options: Options, net: AdaptiveNetwork): Promise<Dataset> {
-  if (options.split !== undefined) return openSplit(options, options.split);
-  return options.rule === "paper" ? openSplit(options, "test") : heldOutImages(options, net.training);
+/** @throws UsageError if an optimal policy is to be chosen on the test images, or a report asked for of another */
+function expectHeldOut(rule: PolicyRule, { split, report }: Options): void {
+  if (rule === "optimal" && split === "test") {
+    throw new UsageError(
+      "Expected held-out images for --rule optimal but received --split test: what is tuned on the test images says nothing of others (--rule paper does as the authors did)",
+    );
+  }
+  if (rule !== "optimal" && report !== undefined)
+    throw new UsageError(`Expected --rule optimal for --report but received --rule ${rule}`);
 }
 
-function reportText({ model, dataset, images, attack, policy, exits, adaptive, out }: CalibrationReport): string {
+async function imagesOf(rule: PolicyRule, options: Options, net: AdaptiveNetwork): Promise<Dataset> {
+  if (options.split !== undefined) return openSplit(options, options.split);
+  return rule === "paper" ? openSplit(options, "test") : heldOutImages(options, net.training);
+}
+
+function settingsOf(options: Options, { images, attacked, policy }: ChosenPolicy): Record<string, string | number> {
+  return {
+    Images: images,
+    Objective: objectiveText(options),
+    ...(attacked && {
+      "Attacked images": attacked.images,
+      Mix: options.mix ?? DEFAULT_MIX,
+      Attack: `${attacked.attack.method.toUpperCase()}, ${attacked.attack.form}, aimed at exits ${policy.exits.join(", ")}, ε ${attacked.attack.eps}`,
+    }),
+    Exits: policy.exits.join(", "),
+    "Thresholds (nats)": policy.thresholds.map((threshold) => threshold.toFixed(4)).join(", "),
+  };
+}
+
+function reportText(report: CalibrationReport): string {
+  const { model, dataset, images, attack, policy, exits, adaptive, attacked, out } = report;
   const as = attack === null ? "" : `, attacked by ${attack.method} in the form ${attack.form}`;
   return [
     `${model}, calibrated on ${images} images of ${dataset}${as}`,
     table(
       ["exit", "leaves under (nats)", "images that leave", "accuracy", "MACs, full (10⁶)"],
-      exits.map(({ exit, share, accuracy, macs }) => [
-        exit,
-        policy.thresholds[policy.exits.indexOf(exit)]?.toFixed(4) ?? "–",
-        percent(share),
-        percent(accuracy),
-        significant(macs.full),
-      ]),
+      exits.map(({ exit, share, accuracy, macs }) =>
+        policy.exits.includes(exit)
+          ? [exit, thresholdText(policy, exit), percent(share), percent(accuracy), significant(macs.full)]
+          : [exit, "not run", "–", percent(accuracy), "–"],
+      ),
     ),
-    `On these images: accuracy ${percent(adaptive.accuracy)}, ${percent(adaptive.saved.full)} of the full ledger saved. Written to ${out}.`,
+    `On these images: accuracy ${percent(adaptive.accuracy)}, ${percent(adaptive.saved.full)} of the full ledger saved.`,
+    ...(attacked
+      ? [
+          `Attacked by ${attacked.attack.method} in the form ${attacked.attack.form}, aimed at these exits (${attacked.images} images): accuracy ${percent(attacked.accuracy)}, ${percent(attacked.saved.full)} saved.`,
+        ]
+      : []),
+    `Written to ${[out, report.report].filter(Boolean).join(" and ")}.`,
   ].join("\n");
+}
+
+function thresholdText({ exits, thresholds }: ExitPolicy, exit: number): string {
+  const threshold = thresholds[exits.indexOf(exit)];
+  if (threshold === undefined) return "–";
+  return threshold >= ABOVE_ANY_ENTROPY ? "any" : threshold.toFixed(4);
 }

@@ -2,24 +2,46 @@ import { existsSync } from "node:fs";
 import type { Command } from "commander";
 import { readSafetensors, type Safetensors } from "../formats/safetensors.js";
 import type { Macs } from "../graph/cost.js";
+import { weightsOf } from "../inference/adaptive-network.js";
+import { checkPolicy, policyMacs, type ExitPolicy } from "../inference/index.js";
 import { models } from "../models/index.js";
 import { costOfBackbone, costOfExits, type ExitModel } from "../nn/exit-model.js";
-import { significant } from "../report/format.js";
+import { FormatError, RdiError } from "../util/errors.js";
 import { addCommand } from "./command.js";
-import { modelLayers, parameterCount, type LayerInfo } from "./model-layers.js";
-import { print, table } from "./output.js";
+import { fileText, listText, modelText } from "./info-text.js";
+import { modelLayers, parameterCount, type LayerInfo, type TracedLayer } from "./model-layers.js";
+import { print } from "./output.js";
+import { readPolicy } from "./policy-file.js";
 import { listPresets } from "./preset-list.js";
 import { UsageError } from "./usage-error.js";
 
 /** What `rdi info` says of a model. */
-interface ModelInfo {
+export interface ModelInfo {
   readonly model: string;
   readonly inputShape: readonly number[];
   readonly classes: number;
+  /** Those that are learned. */
   readonly parameters: number;
-  readonly exits: readonly { readonly exit: number; readonly macs: Macs }[];
+  readonly exits: readonly ExitInfo[];
   readonly backbone: { readonly model: string; readonly macs: Macs };
   readonly layers: readonly LayerInfo[];
+}
+
+export interface ExitInfo {
+  readonly exit: number;
+  /** With the heads of all exits before. */
+  readonly macs: Macs;
+  /** With a policy: whether the exit's head runs, what leaving there costs, and the entropy under which an image does (none at the last). */
+  readonly policy?: { readonly active: boolean; readonly macs: Macs; readonly threshold?: number };
+}
+
+/** What `rdi info` says of a file beside its model. */
+export interface FileInfo {
+  readonly file: string;
+  readonly metadata: Readonly<Record<string, unknown>>;
+  readonly tensors: readonly { readonly name: string; readonly dtype: string; readonly shape: readonly number[] }[];
+  /** Why the tensors are not the weights of the model that the metadata names. */
+  readonly mismatch?: string;
 }
 
 export function addInfo(program: Command): void {
@@ -51,17 +73,13 @@ function listModels(json: boolean | undefined): void {
     parameters: parameterCount(model),
     macs: costOfExits(model).at(-1)!,
   }));
-  print(json, { models: list }, () =>
-    table(
-      ["model", "image", "exits", "parameters", "MACs of all exits (10⁶)"],
-      list.map((row) => [row.model, row.inputShape.join("×"), row.exits, row.parameters, significant(row.macs.full)]),
-    ),
-  );
+  print(json, { models: list }, () => listText(list));
 }
 
 function describeModel(model: ExitModel, json: boolean | undefined): void {
-  const info = modelInfo(model);
-  print(json, info, () => modelText(info));
+  const layers = modelLayers(model);
+  const info = modelInfo(model, layers);
+  print(json, info, () => modelText(info, layers));
 }
 
 async function describeFile(path: string, json: boolean | undefined): Promise<void> {
@@ -72,72 +90,63 @@ async function describeFile(path: string, json: boolean | undefined): Promise<vo
   }
   const { tensors, metadata } = await readSafetensors(path);
   const model = metadata.model === undefined ? undefined : models.get(metadata.model);
-  const info = model === undefined ? undefined : modelInfo(model);
   const listed = [...tensors].map(([name, { dtype, shape }]) => ({ name, dtype, shape }));
-  print(json, { file: path, ...info, metadata: parseMetadata(metadata), tensors: listed }, () =>
-    [
-      ...(info === undefined ? [] : [modelText(info)]),
-      ...(Object.keys(metadata).length === 0 ? [] : ["Metadata", metadataText(metadata)]),
-      "Tensors",
-      table(
-        ["name", "dtype", "shape"],
-        listed.map(({ name, dtype, shape }) => [name, dtype, shape.join("×")]),
-        3,
-      ),
-    ].join("\n"),
-  );
+  const file: FileInfo = { file: path, metadata: parseMetadata(metadata), tensors: listed };
+  if (model === undefined) {
+    print(json, file, () => fileText(file));
+    return;
+  }
+  const policy = metadata.policy === undefined ? undefined : await policyOf(path, model);
+  const layers = modelLayers(model);
+  const info = modelInfo(model, layers, policy);
+  const mismatch = mismatchOf(model, tensors, path);
+  const described: FileInfo = mismatch === undefined ? file : { ...file, mismatch };
+  print(json, { ...info, ...described }, () => [modelText(info, layers), fileText(described, model.name)].join("\n"));
 }
 
-function modelInfo(model: ExitModel): ModelInfo {
+function modelInfo(model: ExitModel, layers: readonly TracedLayer[], policy?: ExitPolicy): ModelInfo {
+  const underPolicy = policy === undefined ? [] : policyMacs(model, policy);
   return {
     model: model.name,
     inputShape: model.inputShape,
     classes: model.classes,
     parameters: parameterCount(model),
-    exits: costOfExits(model).map((macs, i) => ({ exit: i + 1, macs })),
+    exits: costOfExits(model).map((macs, i): ExitInfo => {
+      const k = policy?.exits.indexOf(i + 1);
+      if (policy === undefined || k === undefined) return { exit: i + 1, macs };
+      const threshold = k < 0 ? undefined : policy.thresholds[k];
+      const own = { active: k >= 0, macs: underPolicy[i]!, ...(threshold === undefined ? {} : { threshold }) };
+      return { exit: i + 1, macs, policy: own };
+    }),
     backbone: { model: model.backbone.name, macs: costOfBackbone(model) },
-    layers: modelLayers(model),
+    layers: layers.map(({ layer }) => layer),
   };
 }
 
-function modelText(info: ModelInfo): string {
-  const { model, inputShape, classes, parameters, exits, backbone, layers } = info;
-  return [
-    `${model}: images ${inputShape.join("×")} (channels×height×width), ${classes} classes, ${exits.length} ${exits.length === 1 ? "exit" : "exits"}, ${parameters} parameters`,
-    table(
-      ["layer", "operation", "output", "parameters", "MACs", "first needed by"],
-      layers.map((layer) => [
-        layer.name,
-        layer.op,
-        layer.shape.join("×"),
-        layer.parameters,
-        layer.macs,
-        `exit ${layer.exit}`,
-      ]),
-      3,
-    ),
-    "Cost of an image (paper: convolutions without earlier branches, ÷2²⁰; full: everything that runs, 10⁶ MACs)",
-    table(
-      ["leaves at", "paper", "full"],
-      [
-        ...exits.map(({ exit, macs }) => [`exit ${exit}`, significant(macs.paper), significant(macs.full)]),
-        ...(backbone.model === model
-          ? []
-          : [[`plain ${backbone.model}`, significant(backbone.macs.paper), significant(backbone.macs.full)]]),
-      ],
-    ),
-  ].join("\n");
+async function policyOf(path: string, model: ExitModel): Promise<ExitPolicy> {
+  const policy = await readPolicy(path);
+  try {
+    checkPolicy(model, policy);
+  } catch (error) {
+    if (error instanceof RdiError) throw new FormatError(path, error.message);
+    throw error;
+  }
+  return policy;
+}
+
+function mismatchOf(model: ExitModel, tensors: Safetensors["tensors"], path: string): string | undefined {
+  try {
+    weightsOf(model, tensors, path);
+    return undefined;
+  } catch (error) {
+    if (error instanceof FormatError) return error.message;
+    throw error;
+  }
 }
 
 /** Values that hold JSON (settings, thresholds) as what they stand for; the rest as text. */
 function parseMetadata(metadata: Safetensors["metadata"]): Record<string, unknown> {
   return Object.fromEntries(Object.entries(metadata).map(([key, text]) => [key, jsonOrText(text)]));
-}
-
-function metadataText(metadata: Safetensors["metadata"]): string {
-  return Object.entries(metadata)
-    .map(([key, text]) => `  ${key}: ${text}`)
-    .join("\n");
 }
 
 function jsonOrText(text: string): unknown {

@@ -4,6 +4,8 @@ import { addCalibrate } from "./calibrate.js";
 import { addClassify } from "./classify.js";
 import { addDoctor } from "./doctor.js";
 import { addEvaluate } from "./evaluate.js";
+import { addImport } from "./import.js";
+import { addExport } from "./export.js";
 import { addInfo } from "./info.js";
 import { packageVersion } from "../util/package-version.js";
 import { addQuickstart } from "./quickstart.js";
@@ -26,6 +28,8 @@ export function program(): Command {
     addCalibrate,
     addClassify,
     addReproduce,
+    addImport,
+    addExport,
     addInfo,
     addDoctor,
   ])

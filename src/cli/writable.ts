@@ -24,3 +24,9 @@ export async function expectWritableFile(path: string): Promise<void> {
     throw new RdiError(`Cannot write ${path}: there is a folder of that name; choose another name`);
   await expectWritableFolder(dirname(path));
 }
+
+/** Makes sure that nothing is overwritten unasked. @throws RdiError if there is something at `path` and `force` is not set */
+export async function expectNew(path: string, force: boolean): Promise<void> {
+  if (force || (await stat(path).catch(() => undefined)) === undefined) return;
+  throw new RdiError(`Expected no file at ${path} but found one; give --force to replace it, or choose another name`);
+}

@@ -1,3 +1,4 @@
+import { FormatError } from "../util/errors.js";
 import { bfloatOfFloat, floatOfBfloat, floatOfHalf, halfOfFloat } from "./half.js";
 
 /** In which array the values of each stored dtype are held in memory; 16-bit floats are widened to float32. */
@@ -68,4 +69,12 @@ function narrow(widen: (bits: number) => number, round: (value: number) => numbe
     decode: (stored: ArrayBuffer): Float32Array => Float32Array.from(new Uint16Array(stored), widen),
     encode: (values: Float32Array): Uint8Array => new Uint8Array(Uint16Array.from(values, round).buffer),
   };
+}
+
+/** @throws FormatError if a value of a BOOL tensor is neither 0 nor 1 */
+export function expectBooleans(stored: Uint8Array, name: string, source: string): void {
+  const at = stored.findIndex((value) => value > 1);
+  if (at < 0) return;
+  const what = `value ${at} of the BOOL tensor ${JSON.stringify(name)}`;
+  throw new FormatError(source, `Expected 0 or 1 for ${what} but received ${String(stored[at])}`);
 }

@@ -1,4 +1,5 @@
 import { FormatError } from "../util/errors.js";
+import { quote } from "../util/quote.js";
 import { DTYPES, type Dtype } from "./dtypes.js";
 import { duplicateKey } from "./json-keys.js";
 
@@ -133,13 +134,6 @@ function isObject(value: unknown): value is Record<string, unknown> {
 
 function isSizes(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);
-}
-
-/** A value as JSON, shortened: what came may be large. */
-function quote(value: unknown): string {
-  if (value === undefined) return "nothing";
-  const text = JSON.stringify(value);
-  return text.length <= 80 ? text : `${text.slice(0, 77)}…`;
 }
 
 function describeStart(bytes: Uint8Array): string {

@@ -1,8 +1,8 @@
 import { writeFileAtomic } from "../util/atomic-file.js";
-import { ArgumentError, FormatError, expectArgument } from "../util/errors.js";
+import { ArgumentError, expectArgument } from "../util/errors.js";
 import { readFileBytes } from "../util/read-file.js";
-import { DTYPES, type Dtype, type DtypeArrays } from "./dtypes.js";
-import { parseHeader, type TensorEntry } from "./safetensors-header.js";
+import { DTYPES, expectBooleans, type Dtype, type DtypeArrays } from "./dtypes.js";
+import { parseHeader } from "./safetensors-header.js";
 
 /** A tensor as a safetensors file holds it: row-major values, their shape (`[]` for a scalar), and how they are stored. */
 export type StoredTensor = {
@@ -36,7 +36,7 @@ export function decodeSafetensors(bytes: Uint8Array, source: string): Safetensor
   for (const entry of entries) {
     // Not bytes.slice(): of Node's Buffer that is a view, whose buffer is the whole file.
     const stored = new Uint8Array(bytes.subarray(dataStart + entry.begin, dataStart + entry.end));
-    if (entry.dtype === "BOOL") expectBooleans(stored, entry, source);
+    if (entry.dtype === "BOOL") expectBooleans(stored, entry.name, source);
     const { dtype, shape } = entry;
     tensors.set(entry.name, { dtype, shape, data: DTYPES[dtype].decode(stored.buffer) } as StoredTensor);
   }
@@ -113,11 +113,4 @@ function checkTensor(name: string, tensor: StoredTensor): void {
 /** The bytes to store for a tensor whose data fit its dtype, a tie that the compiler cannot follow through the table. */
 function encodeTensor({ dtype, data }: StoredTensor): Uint8Array {
   return (DTYPES[dtype] as { encode(values: StoredTensor["data"]): Uint8Array }).encode(data);
-}
-
-function expectBooleans(stored: Uint8Array, entry: TensorEntry, source: string): void {
-  const at = stored.findIndex((value) => value > 1);
-  if (at < 0) return;
-  const what = `value ${at} of the BOOL tensor ${JSON.stringify(entry.name)}`;
-  throw new FormatError(source, `Expected 0 or 1 for ${what} but received ${String(stored[at])}`);
 }

@@ -43,7 +43,7 @@ export class AdaptiveNetwork extends Network {
 export type TrainingRecord = Readonly<Record<string, unknown>>;
 
 /** In the metadata of a weights file; other safetensors files are weights without a model's name. */
-const FORMAT = "rdi-net";
+export const FORMAT = "rdi-net";
 
 const policySchema = z.object({ exits: z.array(z.int()), thresholds: z.array(z.number()) });
 const recordSchema = z.record(z.string(), z.unknown());
@@ -88,7 +88,7 @@ export function namedModel(path: string, metadata: Safetensors["metadata"]): Exi
 
 /** The model's weights among the tensors of a file. @throws FormatError if one is missing, misshapen or not of floats, or one is left over */
 export function weightsOf(
-  model: ExitModel,
+  model: Pick<ExitModel, "name" | "params">,
   tensors: ReadonlyMap<string, StoredTensor>,
   path: string,
 ): Map<string, Float32Array> {
@@ -112,10 +112,13 @@ export function weightsOf(
   return weights;
 }
 
-/** Weights as a file holds them. */
-export function storedWeights(model: ExitModel, weights: ReadonlyMap<string, Float32Array>): Map<string, StoredTensor> {
+/** The values of parameters as a file holds them. */
+export function storedWeights(
+  params: ExitModel["params"],
+  weights: ReadonlyMap<string, Float32Array>,
+): Map<string, StoredTensor> {
   return new Map(
-    [...model.params].map(([name, { spec }]) => [
+    [...params].map(([name, { spec }]) => [
       name,
       { dtype: "F32", shape: concreteShape(spec, 1), data: weights.get(name)! },
     ]),
@@ -129,11 +132,11 @@ export function storedWeights(model: ExitModel, weights: ReadonlyMap<string, Flo
  */
 export async function save(
   path: string,
-  net: Network,
+  net: Pick<Network, "model" | "weights">,
   { policy, training = {} }: { readonly policy: ExitPolicy; readonly training?: TrainingRecord },
 ): Promise<void> {
   checkPolicy(net.model, policy);
-  await writeSafetensors(path, storedWeights(net.model, await net.weights()), {
+  await writeSafetensors(path, storedWeights(net.model.params, await net.weights()), {
     format: FORMAT,
     model: net.model.name,
     policy: JSON.stringify(policy),

@@ -5,11 +5,12 @@ import type { Network } from "../nn/network.js";
 import { ArgumentError, expectArgument } from "../util/errors.js";
 import { nextTurn } from "../util/next-turn.js";
 import { runAllExits } from "./all-exits.js";
+import { adjustByHand } from "./hand-adjustment.js";
 import type { ExitPolicy } from "./policy.js";
 
 /**
  * How thresholds are chosen: both rules give every exit an equal share. They differ in the images to give them: "equal" means held-out data, "paper"
- * the images to be tested on themselves, as the authors of "Triple Wins" do.
+ * the images to be tested on themselves, as the authors of "Triple Wins" do, who then lower some by hand (hand-adjustment.ts).
  */
 export type CalibrationRule = "equal" | "paper";
 
@@ -74,7 +75,8 @@ export async function calibrate(net: Network, dataset: Dataset, options: Calibra
     onProgress?.(done, images.length);
     await nextTurn();
   }
-  return calibrateEqual(entropies);
+  const policy = calibrateEqual(entropies);
+  return rule === "paper" ? adjustByHand(net.model.name, policy) : policy;
 }
 
 /** @throws ArgumentError if the dataset is empty, or its images or classes are not the model's. */

@@ -13,6 +13,8 @@ import { checkPolicy, exitIndex, policyMacs, type ExitPolicy } from "./policy.js
 export interface AttackReport {
   readonly method: string;
   readonly form: string;
+  /** The exits that it was aimed at; absent: all of the model's. */
+  readonly exits?: readonly number[];
   readonly eps: number;
   readonly step: number;
   readonly steps: number;
@@ -133,9 +135,9 @@ export async function evaluate(
   };
 }
 
-export function reportAttack({ form, method }: Attack): AttackReport {
+export function reportAttack({ form, exits, method }: Attack): AttackReport {
   const { name, eps, step, steps, randomStart, seed } = method;
-  return { method: name, form, eps, step, steps, randomStart, seed };
+  return { method: name, form, ...(exits && { exits }), eps, step, steps, randomStart, seed };
 }
 
 /** Counts what the exits make of the images. */

@@ -6,9 +6,11 @@ export {
   type CalibrateOptions,
   type CalibrationRule,
 } from "./calibrate.js";
+export { calibrateFor, type CalibratedPolicy, type CalibrateForOptions, type FrontierPoint } from "./calibrate-for.js";
 export { classify, type Classification, type ClassifyOptions } from "./classify.js";
 export {
   evaluate,
+  reportAttack,
   selectExits,
   type AttackReport,
   type EvaluateOptions,
@@ -18,5 +20,14 @@ export {
   type ExitEvaluation,
   type PolicyOutcome,
 } from "./evaluate.js";
-export { checkPolicy, lastExitPolicy, policyMacs, type ExitPolicy } from "./policy.js";
+export { importCheckpoint, type CheckpointSource, type ImportedCheckpoint } from "./import-checkpoint.js";
+export {
+  optimizePolicy,
+  type OptimizedPolicy,
+  type OptimizeOptions,
+  type PolicyObjective,
+  type PolicyPoint,
+} from "./optimize-policy.js";
+export type { PolicySample } from "./policy-search.js";
+export { ABOVE_ANY_ENTROPY, checkPolicy, lastExitPolicy, policyMacs, type ExitPolicy } from "./policy.js";
 export { sweep, type SweepPoint } from "./sweep.js";

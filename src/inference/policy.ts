@@ -10,6 +10,9 @@ export interface ExitPolicy {
   readonly thresholds: readonly number[];
 }
 
+/** In nats: above log(classes) for any number of classes. Finite, since thresholds are stored as JSON. */
+export const ABOVE_ANY_ENTROPY = 1000;
+
 /** Every image takes the whole network, and no early head runs. */
 export function lastExitPolicy(model: ExitModel): ExitPolicy {
   return { exits: [model.exits], thresholds: [] };

@@ -1,7 +1,7 @@
 import type { Macs } from "../graph/cost.js";
 import { expectArgument } from "../util/errors.js";
 import { selectExits, type ExitDetails, type PolicyOutcome } from "./evaluate.js";
-import type { ExitPolicy } from "./policy.js";
+import { ABOVE_ANY_ENTROPY, type ExitPolicy } from "./policy.js";
 
 export interface SweepPoint extends PolicyOutcome {
   readonly thresholds: readonly number[];
@@ -40,6 +40,3 @@ function quantilePolicy(entropies: readonly Float32Array[], fraction: number): E
   });
   return { exits: entropies.map((_, i) => i + 1), thresholds };
 }
-
-/** In nats: above log(classes) for any number of classes. Finite, since thresholds are stored as JSON. */
-const ABOVE_ANY_ENTROPY = 1000;

@@ -39,14 +39,19 @@ export function tracedScope(model: ExitModel, tracer: Tracer, training?: { reado
       return tracer.param(name, param.spec);
     },
     ...(training && {
-      training: { ...training, update: (name, value) => tracer.output(`${name}.next`, value, name) },
+      training: {
+        get random() {
+          return training.random;
+        },
+        update: (name, value) => tracer.output(`${name}.next`, value, name),
+      },
     }),
   };
 }
 
-/** The names of the parameters that are learned. */
-export function learnedParams(model: ExitModel): string[] {
-  return [...model.params].filter(([, { statistic }]) => statistic !== true).map(([name]) => name);
+/** The parameters that are learned. */
+export function learnedParams(model: ExitModel): Map<string, ParamSpec> {
+  return new Map([...model.params].filter(([, { statistic }]) => statistic !== true));
 }
 
 /**

@@ -21,7 +21,7 @@ export interface Scope {
 /** What layers need that differ in train mode. */
 export interface TrainingScope {
   /** What random masks depend on; without it there are none. */
-  readonly random?: F.RandomSource;
+  readonly random?: F.RandomSource | undefined;
   /** Gives a statistic its next value. */
   update(name: string, value: Tensor): void;
 }

@@ -60,7 +60,8 @@ export class Network implements Disposable {
   }
 }
 
-function checkWeights(model: ExitModel, weights: ReadonlyMap<string, Float32Array>): void {
+/** @throws ArgumentError if a weight is missing, misshapen, unknown to the model, or not finite. */
+export function checkWeights(model: ExitModel, weights: ReadonlyMap<string, Float32Array>): void {
   for (const [name, { spec }] of model.params) {
     const data = weights.get(name);
     if (data === undefined)

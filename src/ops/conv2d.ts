@@ -250,6 +250,11 @@ export const conv2dWeightGrad: OpDef<Conv2dWeightGradAttrs> = {
     const [, oc] = sizes(dy);
     const [kh, kw] = attrs.kernel;
     const op = "conv2dWeightGrad";
+    expectSpecs(op, c % attrs.groups === 0 && oc % attrs.groups === 0, "channels divisible by the groups", {
+      x,
+      dy,
+      groups: attrs.groups,
+    });
     const forward = f32(x.shape[0]!, oc, outputSize(op, h, kh, attrs), outputSize(op, w, kw, attrs));
     expectSpecs(op, sameSpec(dy, forward), `output gradient ${formatSpec(forward)}`, { dy, x });
     return f32(oc, c / attrs.groups, kh, kw);

@@ -2,7 +2,7 @@ import { stat } from "node:fs/promises";
 import { z } from "zod";
 import { readSafetensors, writeSafetensors, type StoredTensor } from "../formats/safetensors.js";
 import { parseJson, storedWeights, weightsOf } from "../inference/adaptive-network.js";
-import type { ExitModel } from "../nn/exit-model.js";
+import { learnedParams, type ExitModel } from "../nn/exit-model.js";
 import { ArgumentError, FormatError } from "../util/errors.js";
 import { differingSettings } from "../util/settings.js";
 import { trainConfigSchema, type TrainConfig } from "./config.js";
@@ -35,9 +35,13 @@ const positionSchema = z.strictObject({
 /** Writes a checkpoint atomically: a run that is killed meanwhile leaves the one before. @throws RdiError if the file cannot be written */
 export async function writeCheckpoint(path: string, model: ExitModel, checkpoint: Checkpoint): Promise<void> {
   const { config, iteration, iterations, seconds, history, weights, velocities } = checkpoint;
-  const prefixed = (prefix: string, values: ReadonlyMap<string, Float32Array>): [string, StoredTensor][] =>
-    [...storedWeights(model, values)].map(([name, tensor]) => [prefix + name, tensor]);
-  await writeSafetensors(path, new Map([...prefixed(WEIGHT, weights), ...prefixed(VELOCITY, velocities)]), {
+  const prefixed = (prefix: string, tensors: ReadonlyMap<string, StoredTensor>): [string, StoredTensor][] =>
+    [...tensors].map(([name, tensor]) => [prefix + name, tensor]);
+  const stored = [
+    ...prefixed(WEIGHT, storedWeights(model.params, weights)),
+    ...prefixed(VELOCITY, storedWeights(learnedParams(model), velocities)),
+  ];
+  await writeSafetensors(path, new Map(stored), {
     format: FORMAT,
     config: JSON.stringify(config),
     position: JSON.stringify({ iteration, iterations, seconds, history }),
@@ -53,9 +57,9 @@ export async function readCheckpoint(path: string, model: ExitModel): Promise<Ch
       `Expected a checkpoint (metadata "format": "${FORMAT}", "config", "position") but received metadata ${JSON.stringify(metadata)}`,
     );
   }
-  const unprefixed = (prefix: string): Map<string, Float32Array> =>
+  const unprefixed = (prefix: string, params: ExitModel["params"]): Map<string, Float32Array> =>
     weightsOf(
-      model,
+      { name: model.name, params },
       new Map(
         [...tensors]
           .filter(([name]) => name.startsWith(prefix))
@@ -68,8 +72,8 @@ export async function readCheckpoint(path: string, model: ExitModel): Promise<Ch
     config: parseJson(path, "config", metadata.config, trainConfigSchema),
     ...position,
     history,
-    weights: unprefixed(WEIGHT),
-    velocities: unprefixed(VELOCITY),
+    weights: unprefixed(WEIGHT, model.params),
+    velocities: unprefixed(VELOCITY, learnedParams(model)),
   };
 }
 

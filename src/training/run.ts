@@ -151,14 +151,7 @@ export class TrainingRun {
       mode: config.attackMode,
     });
     const learningRate = learningRateAt(config, iteration, iterations);
-    const losses = await this.step.run({
-      images: adversarial === undefined ? batch.images : joined(batch.images, adversarial),
-      labels: adversarial === undefined ? batch.labels : joined(batch.labels, batch.labels),
-      learningRate,
-      maskSeed: maskSeedAt(config, iteration),
-    });
-    const clean = losses.map((own) => mean(own.subarray(0, batch.size)));
-    const attacked = adversarial === undefined ? undefined : losses.map((own) => mean(own.subarray(batch.size)));
+    const [clean, attacked] = await this.#step(batch, adversarial, learningRate);
     const hybrid = clean.map((loss, i) => (attacked === undefined ? loss : (loss + attacked[i]!) / 2));
     this.#expectHealthy(mean(hybrid));
     this.iteration++;
@@ -177,6 +170,18 @@ export class TrainingRun {
       imagesPerSecond: batch.size / elapsed,
       seconds: this.seconds,
     };
+  }
+
+  /** Returns the mean loss of each exit, on the clean images and on the adversarial ones. */
+  async #step(
+    { images, labels }: Batch,
+    adversarial: Float32Array | undefined,
+    learningRate: number,
+  ): Promise<[clean: number[], attacked?: number[]]> {
+    const batches = [{ images, labels }, ...(adversarial === undefined ? [] : [{ images: adversarial, labels }])];
+    const maskSeed = maskSeedAt(this.config, this.iteration);
+    const losses = await this.step.run({ batches, learningRate, maskSeed });
+    return losses.map((exits) => exits.map(mean)) as [number[], number[]?];
   }
 
   #batch(iteration: number): Batch {
@@ -233,13 +238,6 @@ export class TrainingRun {
 }
 
 const VALIDATION_IMAGES = 512;
-
-function joined<A extends Float32Array | Int32Array>(a: A, b: A): A {
-  const both = new (a.constructor as new (length: number) => A)(a.length + b.length);
-  both.set(a);
-  both.set(b, a.length);
-  return both;
-}
 
 function mean(values: ArrayLike<number>): number {
   return Array.from(values).reduce((sum, value) => sum + value, 0) / values.length;

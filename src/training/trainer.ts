@@ -56,8 +56,7 @@ export async function train(
   await makeFolder(options.out);
 
   const exitWeights = config.exitWeights ?? Array.from({ length: net.model.exits }, () => 1);
-  const rows = config.batchSize * (config.attack === null ? 1 : 2);
-  using step = new TrainingStep(net, { ...config, exitWeights, dropout: true }, rows);
+  using step = new TrainingStep(net, { ...config, exitWeights, dropout: true }, config.batchSize);
   const run = new TrainingRun(net, step, config, { training, validation, epochLength, iterations, exitWeights }, files);
   await (options.resume === true ? run.resume() : run.begin(options.overwrite === true));
   const stopped = await run.go(options);

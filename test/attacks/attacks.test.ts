@@ -12,7 +12,7 @@ import {
   type AttackMethod,
 } from "../../src/attacks/index.js";
 import type { Backend } from "../../src/backends/backend.js";
-import { inferenceGraph, initialParams } from "../../src/nn/exit-model.js";
+import { inferenceGraph, initialParams, type ExitModel } from "../../src/nn/exit-model.js";
 import { Network } from "../../src/nn/network.js";
 import { allBackends, titleOf } from "../support/backends.js";
 import { firstImages, TINY_ROW as ROW, tinyDataset, tinyModel } from "../support/tiny.js";
@@ -129,6 +129,39 @@ for (const under of allBackends) {
       }
     });
 
+    it("aims average at given exits: their mean loss rises as in the attack on a network with these exits alone", async () => {
+      const method = pgd({ eps: 0.2, step: 0.1, steps: 2, seed: 1 });
+      const exits = [1, 3];
+      const attacked = await average(method, { exits }).perturb(net, x, y);
+      const without: ExitModel = {
+        ...tinyModel,
+        exits: 2,
+        forward: (images, scope) => tinyModel.forward(images, scope).filter((_, i) => i !== 1),
+      };
+      const other = new Network(without, backend, initialParams(tinyModel, 3));
+      expect(attacked).toEqual(await average(method).perturb(other, x, y));
+      other.dispose();
+      expect(attacked).not.toEqual(await average(method).perturb(net, x, y));
+    });
+
+    it("aims max-average at given exits, attacked and scored", async () => {
+      const method = pgd({ eps: 0.2, step: 0.1, steps: 2, seed: 1 });
+      const { images, chosen } = await maxAverage(method, { exits: [2, 3] }).craft(net, x, y);
+      const candidates = await Promise.all(
+        [2, 3].map(async (exit) => {
+          const candidate = await single(exit, method).perturb(net, x, y);
+          const [, second, third] = await losses(net, candidate);
+          return { exit, candidate, scores: second!.map((loss, n) => loss + third![n]!) };
+        }),
+      );
+      for (let n = 0; n < IMAGES; n++) {
+        const [first, last] = candidates as [(typeof candidates)[0], (typeof candidates)[0]];
+        const kept = last.scores[n]! > first.scores[n]! ? last : first;
+        expect(chosen![n]).toBe(kept.exit);
+        expect(images.subarray(n * ROW, n * ROW + ROW)).toEqual(kept.candidate.subarray(n * ROW, n * ROW + ROW));
+      }
+    });
+
     it("keeps dropout active in train mode, with masks that the seed gives", async () => {
       const attack = average(pgd({ eps: 0.2, step: 0.1, steps: 2, randomStart: false }));
       const trained = await attack.perturb(net, x, y, { mode: "train" });
@@ -143,6 +176,7 @@ describe("attacks as values", () => {
     const attack: Attack = main(pgd({ eps: 0.3, step: 0.01, steps: 40 }));
     expect(String(attack)).toBe("main × pgd(eps 0.3, step 0.01, steps 40, random start, seed 0)");
     expect(String(single(2, fgsm({ eps: 0.1 })))).toBe("single:2 × fgsm(eps 0.1, step 0.1, steps 1, no random start)");
+    expect(String(average(fgsm({ eps: 0.1 }), { exits: [1, 3] }))).toMatch(/^average over exits 1, 3 × fgsm/);
     expect(Object.isFrozen(attack.method)).toBe(true);
   });
 
@@ -156,6 +190,9 @@ describe("attacks as values", () => {
     ["seed", () => pgd({ eps: 0.1, step: 0.1, steps: 1, seed: -1 })],
     ["exit", () => single(0, fgsm({ eps: 0.1 }))],
     ["exit", () => attackForm("single:0", fgsm({ eps: 0.1 }))],
+    ["exits", () => average(fgsm({ eps: 0.1 }), { exits: [] })],
+    ["exits", () => maxAverage(fgsm({ eps: 0.1 }), { exits: [2, 1] })],
+    ["exits", () => attackForm("average", fgsm({ eps: 0.1 }), { exits: [0, 1] })],
     ["single:I, main, average, max-average", () => attackForm("single", fgsm({ eps: 0.1 }))],
     ["single:I", () => attackForm("toString", fgsm({ eps: 0.1 }))],
   ])("refuses settings out of range: %s", (named, make) => {
@@ -174,6 +211,9 @@ describe("attacks as values", () => {
     await expect(attack.craft(net, x, y, { ids: [1] })).rejects.toThrow("3 ids");
     await expect(attack.craft(net, x, y, { batchSize: 0 })).rejects.toThrow("batchSize");
     await expect(single(2, fgsm({ eps: 0.1 })).craft(net, x, y)).rejects.toThrow("tiny (1 … 1) for the form single:2");
+    await expect(average(fgsm({ eps: 0.1 }), { exits: [1, 2] }).craft(net, x, y)).rejects.toThrow(
+      "tiny (1 … 1) for the form average but received exit 2",
+    );
     await expect(attack.craft(net, x, y, { signal: AbortSignal.abort() })).rejects.toThrow("abort");
     net.dispose();
     backend.dispose();

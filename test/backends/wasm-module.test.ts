@@ -359,6 +359,12 @@ describe("an engine that was disposed of", () => {
   });
 });
 
+/** A 1×1 convolution of 4 channels of 2×2 pixels with a weight of the given shape. */
+function convOfGroups(plan: PlanBuilder, weight: readonly number[], groups: number): ReturnType<typeof node> {
+  const inputs = [plan.arena([4, 2, 2]), plan.external(weight, { perImage: false })];
+  return node("conv2d", inputs, plan.arena([4, 2, 2]), 1, 0, groups, 0, 0);
+}
+
 describe("a plan that is wrong", () => {
   let abi: NativeAbi;
   beforeAll(async () => {
@@ -410,6 +416,21 @@ describe("a plan that is wrong", () => {
           ],
         }),
       "[conv2d] node 0: Expected images [N,C,H,W] and a weight [O,C/groups,K,K] but received [N,1], [1] → [N,1] with attributes 1, 0, 1, 0, 0",
+    ],
+    [
+      "groups that do not divide the channels",
+      (plan) => plan.phase("tiled", { body: [convOfGroups(plan, [4, 2, 1, 1], 3)] }),
+      "[conv2d] node 0: Expected a number of groups that divides both channel counts but received [N,4,2,2], [4,2,1,1] → [N,4,2,2] with attributes 1, 0, 3, 0, 0",
+    ],
+    [
+      "no groups",
+      (plan) => plan.phase("tiled", { body: [convOfGroups(plan, [4, 4, 1, 1], 0)] }),
+      "[conv2d] node 0: Expected a number of groups that divides both channel counts",
+    ],
+    [
+      "a weight of other groups",
+      (plan) => plan.phase("tiled", { body: [convOfGroups(plan, [4, 4, 1, 1], 2)] }),
+      "[conv2d] node 0: Expected a weight [O,C/groups,K,K] of the images' channels",
     ],
     [
       "external images outside load and store",

@@ -174,6 +174,52 @@ describeCli("evaluate", () => {
   });
 });
 
+describeCli("calibrate for an objective", () => {
+  const calibrate = (...args: string[]) =>
+    rdi("calibrate", "--weights", weights, "--dataset", "digits", "--limit", "40", "--threads", "1", ...args);
+
+  it("writes a policy, and a page and a list of the frontier that it is part of", async () => {
+    const [out, report] = [join(folder, "optimal.json"), join(folder, "frontier.html")];
+    const attack = ["--attack", "pgd", "--steps", "2", "--attack-limit", "10", "--mix", "0.3"];
+    const { status, stdout } = await calibrate("--save", "0.3", ...attack, "--out", out, "--report", report, "--json");
+    expect(status).toBe(0);
+    const result = JSON.parse(stdout) as {
+      rule: string;
+      policy: { exits: number[] };
+      attacked: { images: number; attack: { exits: number[] } };
+      frontier: { exits: number[]; thresholds: number[]; accuracy: number; attackedAccuracy: number }[];
+    };
+    expect(result.rule).toBe("optimal");
+    expect(result.attacked).toMatchObject({ images: 10, attack: { exits: result.policy.exits } });
+    const policies = result.frontier.map(({ exits, thresholds }) => ({ exits, thresholds }));
+    expect(policies).toContainEqual(result.policy);
+    expect(JSON.parse(await readFile(out, "utf8"))).toEqual(result.policy);
+    expect(await readFile(report, "utf8")).toMatch(
+      /clean, heads and thresholds chosen[^]*attacked, all heads, equal shares/,
+    );
+    expect((await evaluate("--calibrate", out)).status).toBe(0);
+  });
+
+  it.each([
+    [["--save", "0.3", "--split", "test"], "Expected held-out images for --rule optimal"],
+    [["--rule", "optimal"], "Expected one of --save, --max-macs, --min-accuracy with --rule optimal but received none"],
+    [["--save", "0.3", "--min-accuracy", "0.5"], "received --save and --min-accuracy"],
+    [["--rule", "equal", "--save", "0.3"], "Expected --rule optimal for --save"],
+    [["--save", "0.3", "--mix", "0.5"], "Expected --attack"],
+    [["--report", "page.html"], "Expected --rule optimal for --report"],
+  ])("refuses %j", async (args, message) => {
+    const { status, stderr } = await calibrate("--out", join(folder, "never.json"), ...args);
+    expect(status).toBe(2);
+    expect(stderr).toContain(message);
+  });
+
+  it("names the budgets that can be kept", async () => {
+    const { status, stderr } = await calibrate("--max-macs", "0.01", "--out", join(folder, "never.json"));
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/Expected a budget that a policy can keep, \d+\.\d\d million/);
+  });
+});
+
 describeCli("weights that are no good", () => {
   const bad = () => join(folder, "bad.safetensors");
 

@@ -1,7 +1,19 @@
-import { beforeAll, expect, it } from "vitest";
-import { describeCli, rdi, type Outcome } from "./rdi.js";
+import { expect, it } from "vitest";
+import { describeCli, rdi } from "./rdi.js";
 
-const COMMANDS = ["quickstart", "train", "evaluate", "attack", "calibrate", "classify", "reproduce", "info", "doctor"];
+const COMMANDS = [
+  "quickstart",
+  "train",
+  "evaluate",
+  "attack",
+  "calibrate",
+  "classify",
+  "reproduce",
+  "import",
+  "export",
+  "info",
+  "doctor",
+];
 
 describeCli("help and usage", () => {
   it("lists the commands", async () => {
@@ -57,33 +69,12 @@ describeCli("help and usage", () => {
       "Expected networks of the table",
       "rdi reproduce --help",
     ],
-    [["info", "no-such-model"], "Expected a model (rdi-smallcnn, smallcnn) or a file", "rdi info --help"],
+    [["info", "no-such-model"], "Expected a model (rdi-smallcnn, smallcnn, rdi-resnet38", "rdi info --help"],
   ])("refuses %j", async (args, message, hint) => {
     const { status, stdout, stderr } = await rdi(...args);
     expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
     expect(stderr).toContain(message);
     expect(stderr).toContain(hint);
-  });
-});
-
-describeCli("info", () => {
-  let outcome: Outcome;
-  beforeAll(async () => {
-    outcome = await rdi("info", "rdi-smallcnn", "--json");
-  });
-
-  it("gives layers with shapes, parameters, and the cost of each exit in both ledgers", () => {
-    const info = JSON.parse(outcome.stdout) as {
-      parameters: number;
-      exits: { macs: { paper: number; full: number } }[];
-      layers: { name: string; parameters: number; shape: number[] }[];
-    };
-    expect(info.layers.reduce((sum, layer) => sum + layer.parameters, 0)).toBe(info.parameters);
-    expect(info.layers[0]).toMatchObject({ name: "conv1", shape: [32, 26, 26], parameters: 320 });
-    // The paper's table for MNIST, in 10⁶ instead of its unit of 2²⁰.
-    expect(info.exits.map(({ macs }) => (macs.paper * 2 ** 20) / 1e6)).toEqual(
-      [0.85824, 7.346304, 9.7056].map((macs) => expect.closeTo(macs, 5) as number),
-    );
   });
 });
 

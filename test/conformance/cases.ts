@@ -47,8 +47,11 @@ const seed: CaseInput = { spec: i32(2), draw: "seed" };
 const flags: CaseInput = { spec: f32("N"), draw: "flags" };
 const notDifferentiable = { differentiable: false };
 
-/** Shapes of a convolution: channels in and out, size, kernel, stride, padding. Winograd's F(4×4) errs by up to 1e-5. */
-const convolutions = [
+/**
+ * Shapes of a convolution: channels in and out, size, kernel, stride, padding, groups. Winograd's F(4×4) errs by up to 1e-5. Depthwise ones have as
+ * many groups as channels, on both sides.
+ */
+const convolutions: readonly (readonly [number, number, number, number, number, number, number?])[] = [
   [1, 32, 28, 3, 1, 0],
   [32, 32, 26, 3, 1, 0],
   [32, 64, 12, 3, 1, 0],
@@ -62,14 +65,26 @@ const convolutions = [
   [5, 7, 9, 5, 1, 2],
   [3, 2, 5, 3, 1, 2],
   [1, 1, 4, 2, 1, 0],
-] as const;
+  [32, 32, 16, 3, 1, 1, 32],
+  [24, 24, 9, 3, 1, 1, 24],
+  [20, 20, 9, 3, 2, 1, 20],
+  [5, 5, 8, 3, 2, 1, 5],
+  [3, 3, 7, 5, 3, 2, 3],
+  [6, 12, 5, 3, 1, 1, 6],
+  [8, 12, 7, 3, 2, 1, 4],
+  [16, 8, 6, 1, 1, 0, 2],
+];
 
-const convolutionCases = convolutions.flatMap(([c, o, size, k, stride, padding]): Case[] => {
+const convolutionCases = convolutions.flatMap(([c, o, size, k, stride, padding, groups = 1]): Case[] => {
   const out = Math.floor((size + 2 * padding - k) / stride) + 1;
-  const attrs = { stride, padding, groups: 1, methods: "any" } as const;
-  const [x, w, y] = [normal("N", c, size, size), normal(o, c, k, k), normal("N", o, out, out)];
+  const attrs = { stride, padding, groups, methods: "any" } as const;
+  const [x, w, y] = [normal("N", c, size, size), normal(o, c / groups, k, k), normal("N", o, out, out)];
   // Finite differences over the larger shapes would take minutes, and show nothing that the smaller ones do not.
-  const extra: Extra = { tolerance: 2e-5, note: `stride ${stride} padding ${padding}`, differentiable: size < 10 };
+  const extra: Extra = {
+    tolerance: 2e-5,
+    note: `stride ${stride} padding ${padding} groups ${groups}`,
+    differentiable: size < 10,
+  };
   const gradient = { ...attrs, size: [size, size] as const };
   return [
     row("conv2d", [x, w, null, null], { ...attrs, relu: false }, extra),

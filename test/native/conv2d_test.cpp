@@ -9,7 +9,7 @@ using test::Buffer;
 namespace {
 
 ConvShape shapeOf(int32_t in, int32_t height, int32_t width, int32_t out, int32_t kernelHeight, int32_t kernelWidth,
-                  int32_t stride, int32_t padding) {
+                  int32_t stride, int32_t padding, int32_t groups = 1) {
   return {in,
           height,
           width,
@@ -19,22 +19,25 @@ ConvShape shapeOf(int32_t in, int32_t height, int32_t width, int32_t out, int32_
           kernelHeight,
           kernelWidth,
           stride,
-          padding};
+          padding,
+          groups};
 }
 
-const char* const methodNames[] = {"direct", "winograd2", "winograd4"};
+const char* const methodNames[] = {"direct", "winograd2", "winograd4", "depthwise"};
 
 std::string nameOf(const ConvShape& s, ConvMethod method, int32_t images, const char* pass) {
-  char text[160];
-  snprintf(text, sizeof text, "conv2d %s %s, %d images %dx%dx%d -> %dx%dx%d, kernel %dx%d, stride %d, padding %d", pass,
+  char text[200];
+  snprintf(text, sizeof text,
+           "conv2d %s %s, %d images %dx%dx%d -> %dx%dx%d, kernel %dx%d, stride %d, padding %d, groups %d", pass,
            methodNames[int(method)], images, s.inChannels, s.inHeight, s.inWidth, s.outChannels, s.outHeight,
-           s.outWidth, s.kernelHeight, s.kernelWidth, s.stride, s.padding);
+           s.outWidth, s.kernelHeight, s.kernelWidth, s.stride, s.padding, s.groups);
   return text;
 }
 
 // Calls visit(x index, weight index, y index) for every multiply-add of a convolution.
 template <class Visit>
 void forEachProduct(const ConvShape& s, int32_t images, Visit visit) {
+  const int32_t inputs = s.inChannels / s.groups, outputs = s.outChannels / s.groups;  // of a group
   for (int32_t n = 0; n < images; n++) {
     for (int32_t oy = 0; oy < s.outHeight; oy++) {
       for (int32_t ox = 0; ox < s.outWidth; ox++) {
@@ -44,9 +47,10 @@ void forEachProduct(const ConvShape& s, int32_t images, Visit visit) {
             if (iy < 0 || iy >= s.inHeight || ix < 0 || ix >= s.inWidth) continue;
             const size_t x = ((size_t(n) * s.inHeight + iy) * s.inWidth + ix) * s.inChannels;
             const size_t y = ((size_t(n) * s.outHeight + oy) * s.outWidth + ox) * s.outChannels;
-            for (int32_t c = 0; c < s.inChannels; c++) {
-              for (int32_t o = 0; o < s.outChannels; o++) {
-                visit(x + c, ((size_t(o) * s.inChannels + c) * s.kernelHeight + kh) * s.kernelWidth + kw, y + o);
+            for (int32_t o = 0; o < s.outChannels; o++) {
+              for (int32_t c = 0; c < inputs; c++) {
+                visit(x + o / outputs * inputs + c,
+                      ((size_t(o) * inputs + c) * s.kernelHeight + kh) * s.kernelWidth + kw, y + o);
               }
             }
           }
@@ -73,13 +77,13 @@ void applyEpilogue(std::vector<double>& result, int32_t channels, const Epilogue
 double toleranceOf(const ConvShape& s, ConvMethod method) {
   // The longest sums of products (5x5 from 64 channels) round more.
   const double exact = s.kernelHeight * s.kernelWidth * s.outChannels > 1024 ? 2e-6 : 1e-6;
-  return method == ConvMethod::Direct ? exact : method == ConvMethod::Winograd2 ? 3e-6 : 1e-5;
+  return method == ConvMethod::Winograd2 ? 3e-6 : method == ConvMethod::Winograd4 ? 1e-5 : exact;
 }
 
 void testShape(const ConvShape& s, int32_t images) {
   const size_t inFloats = size_t(images) * s.inHeight * s.inWidth * s.inChannels;
   const size_t outFloats = size_t(images) * s.outHeight * s.outWidth * s.outChannels;
-  const size_t weights = size_t(s.outChannels) * s.inChannels * s.kernelHeight * s.kernelWidth;
+  const size_t weights = size_t(s.outChannels) * (s.inChannels / s.groups) * s.kernelHeight * s.kernelWidth;
   Buffer x(inFloats, "x"), dy(outFloats, "dy"), weight(weights, "weight"), bias(s.outChannels, "bias");
   Buffer residual(outFloats, "residual"), mask(outFloats, "mask"), inResidual(inFloats, "inResidual"),
       inMask(inFloats, "inMask");
@@ -99,7 +103,7 @@ void testShape(const ConvShape& s, int32_t images) {
     weightGrad[iw] += double(dy[iy]) * x[ix];
   });
 
-  for (ConvMethod method : {ConvMethod::Direct, ConvMethod::Winograd2, ConvMethod::Winograd4}) {
+  for (ConvMethod method : {ConvMethod::Direct, ConvMethod::Winograd2, ConvMethod::Winograd4, ConvMethod::Depthwise}) {
     if (!conv2dSupports(s, method)) continue;
     const double tolerance = toleranceOf(s, method);
     {
@@ -153,7 +157,8 @@ void testLocality(const ConvShape& s, ConvMethod method) {
   const size_t inFloats = size_t(s.inHeight) * s.inWidth * s.inChannels;
   const size_t outFloats = size_t(s.outHeight) * s.outWidth * s.outChannels;
   Buffer x(inFloats, "x"), y(outFloats, "y"), dy(outFloats, "dy"), dx(inFloats, "dx");
-  Buffer weight(size_t(s.outChannels) * s.inChannels * 9, "weight"), packed(conv2dPackedFloats(s, method), "packed");
+  Buffer weight(size_t(s.outChannels) * (s.inChannels / s.groups) * 9, "weight");
+  Buffer packed(conv2dPackedFloats(s, method), "packed");
   weight.random(1);
   // Left of column 9 an image is one colour a channel, and dy zero.
   x.random(2);
@@ -179,15 +184,26 @@ void testLocality(const ConvShape& s, ConvMethod method) {
   }
 }
 
+void testMethods() {
+  const ConvShape dense = shapeOf(32, 18, 18, 32, 3, 3, 1, 0);
+  test::check(conv2dMethod(dense, ConvPass::Forward) == ConvMethod::Winograd4, "any method");
+  test::check(conv2dMethod(dense, ConvPass::Forward, ConvMethods::Local) == ConvMethod::Winograd2, "a local method");
+  test::check(conv2dMethod(dense, ConvPass::Forward, ConvMethods::Direct) == ConvMethod::Direct, "direct sums");
+  test::check(conv2dMethod(shapeOf(32, 18, 18, 32, 3, 3, 1, 0, 32), ConvPass::Forward, ConvMethods::Direct) ==
+                  ConvMethod::Depthwise,
+              "depthwise sums");
+  test::check(conv2dMethod(shapeOf(32, 18, 18, 64, 3, 3, 1, 0, 32), ConvPass::Forward) == ConvMethod::Direct,
+              "groups of several outputs");
+}
+
 }  // namespace
 
 int main() {
   for (ConvMethod method : {ConvMethod::Direct, ConvMethod::Winograd2}) {
     testLocality(shapeOf(32, 18, 18, 32, 3, 3, 1, 0), method);
   }
-  test::check(conv2dMethod(shapeOf(32, 18, 18, 32, 3, 3, 1, 0), ConvPass::Forward, true) == ConvMethod::Winograd2 &&
-                  conv2dMethod(shapeOf(32, 18, 18, 32, 3, 3, 1, 0), ConvPass::Forward) == ConvMethod::Winograd4,
-              "conv2dMethod takes a local method where it is asked to");
+  testLocality(shapeOf(32, 18, 18, 32, 3, 3, 1, 0, 32), ConvMethod::Depthwise);
+  testMethods();
 
   // RDI-SmallCNN.
   testShape(shapeOf(1, 28, 28, 32, 3, 3, 1, 0), 2);
@@ -222,5 +238,26 @@ int main() {
   testShape(shapeOf(6, 7, 7, 9, 1, 1, 1, 0), 3);
   testShape(shapeOf(4, 9, 9, 8, 4, 4, 4, 0), 1);
   testShape(shapeOf(1, 8, 8, 4, 5, 3, 2, 2), 1);
+  // Depthwise, as in MobileNetV2, and odd.
+  testShape(shapeOf(32, 32, 32, 32, 3, 3, 1, 1, 32), 2);
+  testShape(shapeOf(16, 32, 32, 16, 3, 3, 2, 1, 16), 1);
+  testShape(shapeOf(144, 16, 16, 144, 3, 3, 2, 1, 144), 2);
+  testShape(shapeOf(96, 8, 8, 96, 3, 3, 1, 1, 96), 3);
+  testShape(shapeOf(96, 4, 4, 96, 3, 3, 1, 1, 96), 3);
+  testShape(shapeOf(20, 4, 5, 20, 3, 3, 1, 1, 20), 2);
+  testShape(shapeOf(21, 3, 9, 21, 3, 3, 2, 1, 21), 2);
+  testShape(shapeOf(3, 7, 12, 3, 5, 3, 1, 2, 3), 2);
+  testShape(shapeOf(34, 40, 70, 34, 5, 5, 2, 2, 34), 1);
+  testShape(shapeOf(18, 9, 11, 18, 4, 3, 3, 1, 18), 2);
+  testShape(shapeOf(7, 6, 6, 7, 1, 1, 2, 0, 7), 2);
+  testShape(shapeOf(2, 1, 1, 2, 3, 3, 1, 2, 2), 1);
+  testShape(shapeOf(1, 6, 9, 1, 3, 3, 1, 1, 1), 2);
+  testShape(shapeOf(6, 5, 5, 6, 4, 4, 5, 3, 6), 2);
+  // Other groups, some of several outputs for one input.
+  testShape(shapeOf(16, 8, 8, 32, 3, 3, 1, 1, 16), 2);
+  testShape(shapeOf(16, 9, 9, 8, 3, 3, 2, 1, 2), 3);
+  testShape(shapeOf(15, 6, 7, 10, 3, 3, 1, 0, 5), 2);
+  testShape(shapeOf(12, 6, 5, 20, 1, 1, 1, 0, 4), 2);
+  testShape(shapeOf(9, 7, 7, 3, 3, 2, 2, 1, 3), 2);
   return test::finish("conv2d");
 }

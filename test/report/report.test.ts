@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { decodeImage } from "../../src/data/images.js";
+import { decodeImage, type ImageShape } from "../../src/data/images.js";
 import { renderReport, type ReportData, type TrainingPoint } from "../../src/report/index.js";
 import { ArgumentError } from "../../src/util/errors.js";
 import { findAll, parsePage, textOf, type PageElement } from "./parse-page.js";
@@ -16,9 +16,9 @@ function section(page: PageElement, heading: string): PageElement {
 }
 
 /** The pixels of an inline PNG, as the encoder was given them, to 8 bits. */
-function pixels(image: PageElement): Float32Array {
+function pixels(image: PageElement, shape: ImageShape = [1, 28, 28]): Float32Array {
   const [, data = ""] = /^data:image\/png;base64,(.*)$/.exec(image.attributes.get("src")!)!;
-  return decodeImage(Buffer.from(data, "base64"), "gallery", [1, 28, 28]);
+  return decodeImage(Buffer.from(data, "base64"), "gallery", shape);
 }
 
 describe("renderReport", () => {
@@ -136,6 +136,24 @@ describe("renderReport", () => {
     });
     expect(textOf(gallery)).toContain("magnified 1.67 times");
     for (const image of findAll(page, "img")) expect(image.attributes.get("alt")).toMatch(/\w/);
+  });
+
+  it("shows images in colour, with the names of their classes", () => {
+    const clean = Float32Array.of(1, 0.2, 0, 0.4, 0, 1);
+    const attacked = clean.map((value, i) => (i === 1 ? value + 0.2 : value));
+    const image = { exit: 1, predicted: "cat", entropy: 0.5 };
+    const images = [
+      { form: "clean", pixels: clean, ...image },
+      { form: "main", pixels: attacked, ...image },
+    ];
+    const gallery = { shape: [3, 1, 2] as const, samples: [{ label: "cat", images }] };
+    const page = parsePage(renderReport({ title: "Colours", gallery }));
+    const shown = findAll(page, "img").map((picture) => pixels(picture, [3, 1, 2]));
+    const change = Float32Array.of(0.5, 1, 0.5, 0.5, 0.5, 0.5);
+    for (const [i, wanted] of [clean, attacked, change].entries())
+      wanted.forEach((value, at) => expect(Math.abs(shown[i]![at]! - value)).toBeLessThan(1 / 400));
+    expect(textOf(page)).toContain("✓ cat (right)");
+    expect(textOf(page)).toContain("channel by channel");
   });
 
   it("names every chart and every table header for those who cannot see them", () => {

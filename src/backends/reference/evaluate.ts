@@ -1,16 +1,8 @@
-import type { Graph, Node, Value } from "../../graph/types.js";
-import { opDef } from "../../ops/index.js";
+import { evaluateNode, type Precision } from "../../graph/evaluate-node.js";
+import type { Graph, Value } from "../../graph/types.js";
 import type { NumberArray, ReferenceTensor } from "../../ops/op.js";
-import { concreteShape, product, type Spec } from "../../ops/spec.js";
+import { concreteShape, product } from "../../ops/spec.js";
 import { ArgumentError } from "../../util/errors.js";
-
-export type Precision = "float32" | "float64";
-
-/** An array for `count` elements of a spec's dtype at the given precision. */
-export function arrayFor(spec: Spec, count: number, precision: Precision): NumberArray {
-  if (spec.dtype === "i32") return new Int32Array(count);
-  return precision === "float64" ? new Float64Array(count) : new Float32Array(count);
-}
 
 /**
  * Evaluates a graph in plain TypeScript, node by node over the whole batch.
@@ -35,19 +27,4 @@ export function evaluate(
   }
   for (const node of graph.nodes) values.set(node.out, evaluateNode(graph, node, batch, values, precision));
   return new Map([...graph.outputs].map(([name, value]) => [name, values.get(value)!.data]));
-}
-
-function evaluateNode(
-  graph: Graph,
-  node: Node,
-  batch: number,
-  values: ReadonlyMap<Value, ReferenceTensor>,
-  precision: Precision,
-): ReferenceTensor {
-  const spec = graph.specs[node.out]!;
-  const shape = concreteShape(spec, batch);
-  const out = { shape, data: arrayFor(spec, product(shape), precision) };
-  const ins = node.in.map((value) => (value === null ? null : values.get(value)!));
-  opDef(node.op).reference(ins, node.attrs, out);
-  return out;
 }

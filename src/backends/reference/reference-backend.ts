@@ -1,5 +1,6 @@
 import { optimize } from "../../graph/passes/optimize.js";
 import { sliceTo } from "../../graph/passes/dead-code.js";
+import type { Precision } from "../../graph/evaluate-node.js";
 import type { Graph } from "../../graph/types.js";
 import type { NumberArray } from "../../ops/op.js";
 import { imageElements, isPerImage, type DType, type Spec } from "../../ops/spec.js";
@@ -17,7 +18,7 @@ import type {
   Plan,
   Slot,
 } from "../backend.js";
-import { evaluate, type Precision } from "./evaluate.js";
+import { evaluate } from "./evaluate.js";
 
 class ReferenceSlot implements Slot {
   /** Float64 holds every float32 and int32 exactly. */

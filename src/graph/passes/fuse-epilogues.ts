@@ -4,7 +4,7 @@ import type { Graph, Node, Value } from "../types.js";
 import { Rewriter, useCounts } from "./rewrite.js";
 
 /**
- * Moves what follows a convolution or a linear layer into its epilogue, where the result is still in registers: the residual sum and the
+ * Moves what follows a convolution, a linear layer or a batch norm into its epilogue, where the result is still in registers: the residual sum and the
  * ReLU of the forward pass; the sum with another gradient and the ReLU's mask of the input gradients. A node is moved only if
  * nothing else reads its operand.
  */
@@ -35,16 +35,17 @@ interface Fusion {
   readonly into: Node;
 }
 
-const FORWARD: readonly OpName[] = ["conv2d"];
+const WITH_RELU: readonly OpName[] = ["conv2d", "linear", "batchNorm"];
 const INPUT_GRADIENTS: readonly OpName[] = ["conv2dInputGrad", "linearInputGrad"];
-const RESIDUAL = 2;
+/** Which input is the residual. */
+const RESIDUAL: Partial<Record<OpName, number>> = { conv2d: 3, batchNorm: 4, conv2dInputGrad: 2, linearInputGrad: 2 };
 const MASK = 3;
 
 function fuse(node: Node, onlyUse: (value: Value) => Node | undefined, graph: Rewriter): Fusion | undefined {
   switch (node.op) {
     case "relu": {
       const producer = onlyUse(node.in[0]!);
-      if (producer === undefined || (producer.op !== "conv2d" && producer.op !== "linear")) return undefined;
+      if (producer === undefined || !WITH_RELU.includes(producer.op)) return undefined;
       const attrs = producer.attrs as { relu: boolean };
       if (attrs.relu) return undefined;
       return { producer, into: { ...producer, attrs: { ...attrs, relu: true }, out: node.out } };
@@ -57,8 +58,9 @@ function fuse(node: Node, onlyUse: (value: Value) => Node | undefined, graph: Re
         [a, b],
       ] as const) {
         const producer = onlyUse(value);
-        if (producer === undefined || !takesResidual(producer)) continue;
-        return { producer, into: withInput(producer, forwardResidual(producer), other, node.out) };
+        const position = producer === undefined ? undefined : RESIDUAL[producer.op];
+        if (producer === undefined || position === undefined || !takesResidual(producer, position)) continue;
+        return { producer, into: withInput(producer, position, other, node.out) };
       }
       return undefined;
     }
@@ -74,18 +76,16 @@ function fuse(node: Node, onlyUse: (value: Value) => Node | undefined, graph: Re
   }
 }
 
-function takesResidual(producer: Node): boolean {
-  if ((producer.in[forwardResidual(producer)] ?? null) !== null) return false;
-  if (FORWARD.includes(producer.op)) return !(producer.attrs as { relu: boolean }).relu;
-  // The mask comes last: once it is in place the sum may not move before it.
-  return INPUT_GRADIENTS.includes(producer.op) && (producer.in[MASK] ?? null) === null;
-}
-
-function forwardResidual(producer: Node): number {
-  return FORWARD.includes(producer.op) ? 3 : RESIDUAL;
+function takesResidual(producer: Node, position: number): boolean {
+  if ((producer.in[position] ?? null) !== null) return false;
+  // The mask and the ReLU come last: once they are in place the sum may not move before them.
+  if (INPUT_GRADIENTS.includes(producer.op)) return (producer.in[MASK] ?? null) === null;
+  return !(producer.attrs as { relu: boolean }).relu;
 }
 
 function withInput(producer: Node, position: number, value: Value, out: Value): Node {
-  const ins = [0, 1, 2, 3].map((i) => (i === position ? value : (producer.in[i] ?? null)));
+  const ins: (Value | null)[] = [...producer.in];
+  while (ins.length <= position) ins.push(null);
+  ins[position] = value;
   return { ...producer, in: ins, out };
 }

@@ -1,0 +1,54 @@
+import { readSafetensors, type Safetensors } from "../../src/formats/safetensors.js";
+import type { ExitModel } from "../../src/nn/exit-model.js";
+import { sharedPath } from "../support/shared-data.js";
+
+/** The floats of a tensor of an oracle file. */
+export function floats(file: Safetensors, name: string): Float32Array {
+  const tensor = file.tensors.get(name);
+  if (!(tensor?.data instanceof Float32Array)) throw new Error(`The oracle has no floats ${name}`);
+  return tensor.data;
+}
+
+export function integers(file: Safetensors, name: string): Int32Array {
+  const tensor = file.tensors.get(name);
+  if (!(tensor?.data instanceof Int32Array)) throw new Error(`The oracle has no integers ${name}`);
+  return tensor.data;
+}
+
+/** Part `i` of `parts` equal ones: the logits of one exit among those of all, say. */
+export function part(values: Float32Array, i: number, parts: number): Float32Array {
+  const length = values.length / parts;
+  return values.subarray(i * length, (i + 1) * length);
+}
+
+/** ‖a − b‖ ÷ ‖b‖; the norm of a where b is zero. */
+export function distance(a: Float32Array, b: Float32Array): number {
+  const norm = (values: Float32Array): number => Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
+  const difference = norm(a.map((value, i) => value - b[i]!));
+  return norm(b) === 0 ? difference : difference / norm(b);
+}
+
+/** The fraction of the pixels that are not equal: signs of gradients that are nearly zero may differ. */
+export function differing(images: Float32Array, expected: Float32Array, tolerance = 1e-6): number {
+  return images.filter((value, i) => Math.abs(value - expected[i]!) > tolerance).length / images.length;
+}
+
+export const meanOf = (values: Float32Array): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/** The weights of a model among the tensors of a file of PyTorch's. */
+export function weightsIn(file: Safetensors, model: ExitModel): Map<string, Float32Array> {
+  return new Map([...model.params.keys()].map((name) => [name, floats(file, name)]));
+}
+
+/** Why tests that need these files of the shared folder are skipped; undefined if they are there. */
+export function missing(...paths: (string | undefined)[]): string | undefined {
+  return paths.includes(undefined) ? "no oracle in RDI_SHARED" : undefined;
+}
+
+export function oracleFile(name: string): string | undefined {
+  return sharedPath("oracle", `${name}.safetensors`);
+}
+
+export function readOracle(path: string | undefined): Promise<Safetensors> {
+  return readSafetensors(path!);
+}
