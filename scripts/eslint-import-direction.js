@@ -13,6 +13,7 @@ const layers = [
   ["nn"],
   ["models", "data", "attacks", "inference", "formats"],
   ["training", "report"],
+  ["reproduce"],
   ["cli"],
 ];
 

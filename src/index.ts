@@ -40,6 +40,9 @@ export {
   type TrainProgress,
   type TrainResult,
 } from "./training/index.js";
+export type { Preset } from "./training/preset.js";
+export { openPreset, writePreset } from "./training/preset-file.js";
+export { presets } from "./training/presets.js";
 export { openDataset } from "./data/registry.js";
 export { cifar10, cifar100 } from "./data/cifar.js";
 export { digits } from "./data/digits.js";

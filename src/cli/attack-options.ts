@@ -141,11 +141,19 @@ function aimed(aim: TestAttackOptions["aim"], at: AttackPlan["at"]): Pick<Attack
   return { at, on: (model, { exits }) => asUsage(() => at(model, aim === "active" ? exits : undefined)) };
 }
 
-/** The attack to train with; null for `none`. */
-export async function trainingAttack(options: AttackOptions, dataset: string): Promise<Attack | null> {
+/**
+ * The attack on all exits that the options ask for; null for `none`.
+ *
+ * @param training whether the paper's number of steps to train with is the default
+ */
+export async function attackOf(
+  options: AttackOptions,
+  dataset: string,
+  { training = false } = {},
+): Promise<Attack | null> {
   const { attack: name, form = DEFAULT_FORM } = options;
   if (name === "none") return null;
-  return asUsage(() => attackForm(form, methodByName(name, settingsOf(options, dataset, true))));
+  return asUsage(() => attackForm(form, methodByName(name, settingsOf(options, dataset, training))));
 }
 
 /** @throws UsageError if the form names an exit that the model has not, or needs exits that it has not. */

@@ -12,6 +12,7 @@ import { fileText, listText, modelText } from "./info-text.js";
 import { modelLayers, parameterCount, type LayerInfo, type TracedLayer } from "./model-layers.js";
 import { print } from "./output.js";
 import { readPolicy } from "./policy-file.js";
+import { listPresets } from "./preset-list.js";
 import { UsageError } from "./usage-error.js";
 
 /** What `rdi info` says of a model. */
@@ -47,16 +48,21 @@ export function addInfo(program: Command): void {
   addCommand(program, "info", "Tell about a model, or what is in a safetensors file.", [
     "rdi info",
     "rdi info rdi-smallcnn",
+    "rdi info --presets",
     "rdi info rdi-quickstart/rdi-smallcnn/model.safetensors --json",
   ])
     .argument("[what]", "a model's name or a file; without it, the models are listed")
+    .option("--presets", "list the training presets, for rdi train --preset")
     .option("--json", "print one JSON object")
-    .action(async (what: string | undefined, { json }: { readonly json?: boolean }) => {
-      const model = what === undefined ? undefined : models.get(what);
-      if (what === undefined) listModels(json);
-      else if (model === undefined) await describeFile(what, json);
-      else describeModel(model, json);
-    });
+    .action(
+      async (what: string | undefined, { presets, json }: { readonly presets?: boolean; readonly json?: boolean }) => {
+        const model = what === undefined ? undefined : models.get(what);
+        if (presets === true) listPresets(json);
+        else if (what === undefined) listModels(json);
+        else if (model === undefined) await describeFile(what, json);
+        else describeModel(model, json);
+      },
+    );
 }
 
 function listModels(json: boolean | undefined): void {

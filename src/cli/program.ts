@@ -9,6 +9,7 @@ import { addExport } from "./export.js";
 import { addInfo } from "./info.js";
 import { packageVersion } from "../util/package-version.js";
 import { addQuickstart } from "./quickstart.js";
+import { addReproduce } from "./reproduce.js";
 import { addTrain } from "./train.js";
 
 /** The command line: every command, in the order in which a newcomer meets them. */
@@ -26,6 +27,7 @@ export function program(): Command {
     addAttack,
     addCalibrate,
     addClassify,
+    addReproduce,
     addImport,
     addExport,
     addInfo,

@@ -1,17 +1,15 @@
 import { Option, type Command } from "commander";
-import type { Dataset } from "../data/dataset.js";
 import { models } from "../models/index.js";
-import { parseTrainConfig, TRAINING_METHODS, type TrainConfig } from "../training/index.js";
-import { expectExit, trainingAttack, withAttackOptions, type AttackOptions } from "./attack-options.js";
+import { TRAINING_METHODS } from "../training/index.js";
+import { presets } from "../training/presets.js";
+import { withAttackOptions, type AttackOptions } from "./attack-options.js";
 import { datasetOption, withDataOptions } from "./dataset-options.js";
-import { defined } from "./defined.js";
 import { withEngineOptions, type EngineOptions } from "./engine-options.js";
 import { integer, number } from "./numbers.js";
-import { epochsOf } from "./train-settings.js";
-import { asUsage, UsageError } from "./usage-error.js";
 
 /** The settings of a new run. */
-export interface RunOptions extends AttackOptions<(typeof TRAINING_METHODS)[number]> {
+export interface RunOptions extends Partial<AttackOptions<(typeof TRAINING_METHODS)[number]>> {
+  readonly preset?: string;
   readonly model?: string;
   readonly dataset?: string;
   readonly data?: string;
@@ -21,6 +19,7 @@ export interface RunOptions extends AttackOptions<(typeof TRAINING_METHODS)[numb
   readonly batchSize?: number;
   readonly lr?: number;
   readonly lrMilestones?: readonly number[];
+  readonly lrFactor?: number;
   readonly momentum?: number;
   readonly weightDecay?: number;
   readonly attackMode?: "train" | "eval";
@@ -34,7 +33,8 @@ export interface RunOptions extends AttackOptions<(typeof TRAINING_METHODS)[numb
 }
 
 export interface TrainCommandOptions extends RunOptions, EngineOptions {
-  readonly out: string;
+  readonly out?: string;
+  readonly savePreset?: string;
   readonly resume?: boolean;
   readonly overwrite?: boolean;
   /** Minutes. */
@@ -43,16 +43,21 @@ export interface TrainCommandOptions extends RunOptions, EngineOptions {
   readonly json?: boolean;
 }
 
-const DEFAULT_EPOCHS = 10;
+export const DEFAULT_EPOCHS = 10;
 
 export function withTrainOptions(command: Command): Command {
   withAttackOptions(
     withDataOptions(
       command
+        .option(
+          "--preset <name>",
+          `a recipe to begin with, whose settings the other options replace: ${[...presets.keys()].join(", ")}, or a .json file`,
+        )
+        .option("--save-preset <file>", "write the settings as such a file; without --out, nothing is trained")
         .addOption(new Option("--model <name>", "the network").choices([...models.keys()]))
         .addOption(datasetOption()),
     )
-      .requiredOption("--out <dir>", "where the checkpoint, the log, the model and the report go")
+      .option("--out <dir>", "where the checkpoint, the log, the model and the report go")
       .addOption(
         new Option(
           "--epochs <count>",
@@ -65,8 +70,11 @@ export function withTrainOptions(command: Command): Command {
       .addOption(
         new Option(
           "--lr-milestones <list>",
-          "fractions of the run after which it is divided by 10 (default: 0.893,0.985)",
+          "when it changes: fractions of the run, as 0.5,0.75, or iterations, as 32000,48000 (default: 0.893,0.985)",
         ).argParser(numberList),
+      )
+      .addOption(
+        new Option("--lr-factor <factor>", "what each milestone multiplies it by (default: 0.1)").argParser(number(0)),
       )
       .addOption(new Option("--momentum <factor>", "of the optimizer (default: 0.9)").argParser(number(0, 1)))
       .addOption(new Option("--weight-decay <factor>", "of the optimizer (default: 0.0005)").argParser(number(0))),
@@ -92,6 +100,7 @@ export function withTrainOptions(command: Command): Command {
       ).argParser(integer(0)),
     )
     .option("--augment-flip", "mirror a random half of the training images")
+    .option("--no-augment-flip", "mirror none, whatever the preset says")
     .addOption(
       new Option("--exit-weights <list>", "the weight of each exit's loss, as 0.5,1,1 (default: 1 each)").argParser(
         numberList,
@@ -123,63 +132,29 @@ export function withTrainOptions(command: Command): Command {
     .option("--json", "print one JSON object");
 }
 
-/** The settings that the options of a new run make. @throws UsageError if one is out of range or does not fit the others */
-export async function configOf(options: RunOptions, dataset: Dataset): Promise<TrainConfig> {
-  const model = models.get(expectGiven(options.model, "model"))!;
-  const attack = await trainingAttack(options, dataset.name);
-  if (attack !== null) expectExit(attack, model);
-  const { batchSize, momentum, weightDecay, attackMode, epsWarmup, exitWeights, checkpointEvery, logEvery, seed } =
-    options;
-  const config = await asUsage(() =>
-    parseTrainConfig({
-      model: model.name,
-      epochs: options.epochs ?? DEFAULT_EPOCHS,
-      attack:
-        attack === null || options.attack === "none"
-          ? null
-          : {
-              method: options.attack,
-              form: attack.form,
-              norm: options.norm,
-              eps: attack.method.eps,
-              step: attack.method.step,
-              steps: attack.method.steps,
-              randomStart: attack.method.randomStart,
-            },
-      seed,
-      ...defined({ batchSize, momentum, weightDecay, attackMode, epsWarmup, checkpointEvery, logEvery }),
-      ...defined({
-        exitWeights: exitWeights && [...exitWeights],
-        learningRate: options.lr,
-        schedule: options.lrMilestones && { milestones: [...options.lrMilestones], factor: 0.1 },
-        validationFraction: options.validation,
-        augment:
-          options.augmentCrop === undefined && options.augmentFlip === undefined
-            ? undefined
-            : defined({ crop: options.augmentCrop, flip: options.augmentFlip }),
-      }),
-    }),
-  );
-  return options.iterations === undefined
-    ? config
-    : { ...config, epochs: epochsOf(options.iterations, dataset, config) };
-}
-
 /** Options that do not say what is trained, and how: a resumed run may have others. */
-const NO_SETTINGS = new Set(["out", "resume", "overwrite", "timeLimit", "reportImages", "json", "backend", "threads"]);
+const NO_SETTINGS = new Set([
+  "out",
+  "resume",
+  "overwrite",
+  "timeLimit",
+  "reportImages",
+  "savePreset",
+  "json",
+  "backend",
+  "threads",
+]);
 
-/** Whether the command line itself has settings of a run: resumed, it must then be that very run. */
-export function givesSettings(command: Command): boolean {
-  return Object.keys(command.opts()).some(
-    (name) => !NO_SETTINGS.has(name) && command.getOptionValueSource(name) === "cli",
+/** The options that the command line itself has, without defaults. */
+export function givenOptions(command: Command): Partial<TrainCommandOptions> {
+  return Object.fromEntries(
+    Object.entries(command.opts()).filter(([name]) => command.getOptionValueSource(name) === "cli"),
   );
 }
 
-/** An option that a new run needs, although a resumed one does not. */
-export function expectGiven(value: string | undefined, name: string): string {
-  if (value === undefined)
-    throw new UsageError(`required option --${name} not specified (only --resume alone does without)`);
-  return value;
+/** Whether some of the options given are settings of a run: resumed, it must then be that very run. */
+export function givesSettings(given: Partial<TrainCommandOptions>): boolean {
+  return Object.keys(given).some((name) => !NO_SETTINGS.has(name));
 }
 
 function numberList(text: string): number[] {

@@ -69,11 +69,11 @@ function testAttacks(model: ExitModel, { attack, seed }: TrainConfig, dataset: D
 }
 
 function settingsOf(
-  { epochs, batchSize, learningRate, seed, attack }: TrainConfig,
+  { epochs, iterations, batchSize, learningRate, seed, attack }: TrainConfig,
   attacked: number,
 ): Record<string, string | number> {
   return {
-    Epochs: epochs,
+    ...(iterations === undefined ? { Epochs: epochs! } : { Iterations: iterations }),
     Batch: batchSize,
     "Learning rate": learningRate,
     Seed: seed,

@@ -1,6 +1,5 @@
 import { join } from "node:path";
 import { z } from "zod";
-import { split, type Dataset } from "../data/dataset.js";
 import { trainConfigSchema, type TrainConfig } from "../training/index.js";
 import { writeFileAtomic } from "../util/atomic-file.js";
 import { FormatError } from "../util/errors.js";
@@ -43,14 +42,4 @@ export async function readSettings(folder: string): Promise<TrainSettings> {
   if (!result.success)
     throw new FormatError(path, `Expected training settings but received: ${z.prettifyError(result.error)}`);
   return result.data;
-}
-
-/** The passes over the training part of a data set that make so many iterations. */
-export function epochsOf(
-  iterations: number,
-  dataset: Dataset,
-  config: Pick<TrainConfig, "validationFraction" | "seed" | "batchSize">,
-): number {
-  const [training] = split(dataset, config.validationFraction, config.seed);
-  return iterations / Math.max(1, Math.floor(training.length / config.batchSize));
 }

@@ -8,6 +8,8 @@ import { Network } from "../nn/network.js";
 import { resultTable, type ResultRow } from "../report/index.js";
 import { expectNoUnfinishedRun } from "../training/checkpoint.js";
 import type { TrainConfig, TrainOptions, TrainResult } from "../training/index.js";
+import { iterationsOf, milestonesOf } from "../training/config.js";
+import { openPreset, writePreset } from "../training/preset-file.js";
 import { addCommand } from "./command.js";
 import { openSplit } from "./dataset-options.js";
 import { defined } from "./defined.js";
@@ -15,11 +17,12 @@ import { openBackend } from "./engine-options.js";
 import { onInterrupt } from "./interrupt.js";
 import { note, print, duration, textTable } from "./output.js";
 import { writeTrainReport } from "./train-report.js";
-import { configOf, expectGiven, givesSettings, withTrainOptions, type TrainCommandOptions } from "./train-options.js";
+import { expectGiven, settingsOf } from "./train-config.js";
+import { givenOptions, givesSettings, withTrainOptions, type TrainCommandOptions } from "./train-options.js";
 import { readSettings, writeSettings, type TrainSettings } from "./train-settings.js";
 import { trainWithProgress } from "./training-progress.js";
-import { Interrupted, UsageError } from "./usage-error.js";
-import { expectWritableFolder } from "./writable.js";
+import { asUsage, Interrupted, UsageError } from "./usage-error.js";
+import { expectWritableFile, expectWritableFolder } from "./writable.js";
 
 /** What `rdi train --json` prints. */
 interface TrainReport {
@@ -47,25 +50,54 @@ export function addTrain(program: Command): void {
   const command = addCommand(program, "train", "Train a network adversarially, calibrate its exits, and report.", [
     "rdi train --model rdi-smallcnn --dataset digits --out run --epochs 2 --steps 10 --step 0.05",
     "rdi train --model rdi-smallcnn --dataset mnist --data mnist/ --out run --time-limit 45",
+    "rdi train --preset paper-cifar10-resnet38 --data cifar10/ --form max-average --out run",
+    "rdi train --preset paper-mnist-smallcnn --iterations 2000 --lr-milestones 0.6,0.9 --save-preset mine.json",
     "rdi train --resume --out run",
   ]);
   withTrainOptions(command).action(async (options: TrainCommandOptions) => {
-    const report = await run(options, command);
+    const settings = await chosenSettings(options, givenOptions(command));
+    if (options.savePreset !== undefined) await savePreset(options.savePreset, settings);
+    if (options.savePreset !== undefined && options.out === undefined) return;
+    const report = await run(expectGiven(options.out, "out"), settings, options);
     print(options.json, report, () => reportText(report));
   });
 }
 
-async function run(options: TrainCommandOptions, command: Command): Promise<TrainReport> {
-  const { out, resume = false, reportImages, timeLimit } = options;
-  const stored = resume ? await readSettings(out) : undefined;
-  const { settings, images } =
-    stored !== undefined && !givesSettings(command) ? await openStored(stored) : await settingsOf(options, stored);
+/** Of a run to resume its own, else those that preset and options make. */
+async function chosenSettings(
+  { out, resume = false }: TrainCommandOptions,
+  given: Partial<TrainCommandOptions>,
+): Promise<TrainSettings> {
+  const stored = resume ? await readSettings(expectGiven(out, "out")) : undefined;
+  if (stored !== undefined && !givesSettings(given)) return stored;
+  const { preset: source } = given;
+  const preset = source === undefined ? undefined : await asUsage(() => openPreset(source));
+  const settings = await settingsOf(given, preset);
+  if (stored !== undefined && stored.dataset !== settings.dataset) {
+    throw new UsageError(
+      `Expected --dataset ${stored.dataset}, that of the run to resume, but received ${settings.dataset}`,
+    );
+  }
+  // A run repeats, bit for bit, only with as many threads.
+  return { ...settings, config: { ...settings.config, ...defined({ threads: stored?.config.threads }) } };
+}
+
+async function savePreset(path: string, { dataset, config }: TrainSettings): Promise<void> {
+  await expectWritableFile(path);
+  await writePreset(path, { dataset, config });
+  note(`Preset: ${path}`);
+}
+
+async function run(out: string, settings: TrainSettings, options: TrainCommandOptions): Promise<TrainReport> {
+  const { resume = false, reportImages, timeLimit } = options;
   const { dataset: name, config } = settings;
-  const test = await openSplit({ ...settings, model: config.model }, "test");
+  const source = { ...settings, model: config.model };
+  const images = await openSplit(source, "train");
+  const test = await openSplit(source, "test");
+  noteLateMilestones(config, images);
   await expectWritableFolder(out);
 
-  // A run repeats, bit for bit, only with as many threads.
-  using backend = await openBackend({ ...options, ...defined({ threads: options.threads ?? stored?.config.threads }) });
+  using backend = await openBackend({ ...options, ...defined({ threads: options.threads ?? config.threads }) });
   using net = initialNetwork(config, backend);
   if (!resume && options.overwrite !== true) await expectNoUnfinishedRun(join(out, "checkpoint.safetensors"));
   if (!resume) await writeSettings(out, { ...settings, config: { ...config, threads: backend.threads } });
@@ -103,25 +135,16 @@ async function run(options: TrainCommandOptions, command: Command): Promise<Trai
   };
 }
 
-/** What to train by, and on. */
-interface Prepared {
-  readonly settings: TrainSettings;
-  readonly images: Dataset;
-}
-
-/** The settings that the options make; of a resumed run, on the same data set. */
-async function settingsOf(options: TrainCommandOptions, stored: TrainSettings | undefined): Promise<Prepared> {
-  const dataset = expectGiven(options.dataset, "dataset");
-  if (stored !== undefined && stored.dataset !== dataset) {
-    throw new UsageError(`Expected --dataset ${stored.dataset}, that of the run to resume, but received ${dataset}`);
+/** A shortened run may end before a preset's milestones, which count iterations: that should not go unseen. */
+function noteLateMilestones(config: TrainConfig, { length }: Dataset): void {
+  const held = Math.round(length * config.validationFraction);
+  const iterations = iterationsOf(config, Math.floor((length - held) / config.batchSize));
+  const late = milestonesOf(config.schedule, iterations).filter((milestone) => milestone >= iterations);
+  if (late.length > 0) {
+    note(
+      `note: the learning rate does not change at ${late.join(", ")}, since the run ends after ${iterations} iterations; --lr-milestones takes fractions of the run too`,
+    );
   }
-  const source = { dataset, ...defined({ data: options.data, skipCorrupt: options.skipCorrupt }) };
-  const images = await openSplit({ ...source, model: expectGiven(options.model, "model") }, "train");
-  return { settings: { ...source, config: await configOf(options, images) }, images };
-}
-
-async function openStored(settings: TrainSettings): Promise<Prepared> {
-  return { settings, images: await openSplit({ ...settings, model: settings.config.model }, "train") };
 }
 
 function initialNetwork({ model: name, seed }: TrainConfig, backend: Backend): Network {

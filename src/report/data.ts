@@ -1,5 +1,6 @@
 import type { ImageShape } from "../data/images.js";
 import type { Macs } from "../graph/cost.js";
+import type { Table } from "./table.js";
 
 /** What a report tells. Every part but the title is optional, and a part that is left out, or empty, leaves no trace. */
 export interface ReportData {
@@ -11,6 +12,8 @@ export interface ReportData {
   /** Anything else worth stating about the run, by name. */
   readonly settings?: Readonly<Record<string, string | number>>;
   readonly rows?: readonly ResultRow[];
+  /** Tables of any other form, each under its own heading. */
+  readonly tables?: readonly ReportTable[];
   /** Which models of `rows` to compare; both must have rows for clean images. */
   readonly comparison?: Comparison;
   /** Accuracy against cost as the exit thresholds sweep, a curve for clean images and one for each attack. */
@@ -19,6 +22,12 @@ export interface ReportData {
   /** A log for each network trained. */
   readonly training?: readonly TrainingLog[];
   readonly gallery?: Gallery;
+}
+
+export interface ReportTable {
+  readonly title: string;
+  readonly table: Table;
+  readonly caption?: string;
 }
 
 /** A model under one attack: a row of the table. */

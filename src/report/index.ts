@@ -3,6 +3,7 @@ import type { ReportData } from "./data.js";
 import { exitSharesSection } from "./exit-shares.js";
 import { setting } from "./format.js";
 import { gallerySection } from "./gallery.js";
+import { tableSection } from "./html-table.js";
 import { html, type Content, type Markup } from "./html.js";
 import { styleElement } from "./style.js";
 import { summarySection } from "./summary.js";
@@ -22,7 +23,7 @@ const POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
  * @throws ArgumentError if `comparison` names a model without a row for clean images, or gallery pixels do not fit their shape
  */
 export function renderReport(data: ReportData): string {
-  const { rows = [], comparison } = data;
+  const { rows = [], tables = [], comparison } = data;
   const curves = (data.curves ?? []).filter(
     ({ points, operating, baseline }) => points.length > 0 || operating || baseline,
   );
@@ -43,7 +44,7 @@ export function renderReport(data: ReportData): string {
       <body>
         ${header(data)}
         <main>
-          ${rows.length > 0 ? summarySection(rows, comparison) : null}
+          ${rows.length > 0 ? summarySection(rows, comparison) : null} ${tables.map(tableSection)}
           ${curves.length > 0 ? costCurvesSection(curves) : null}
           ${exitShares.length > 0 ? exitSharesSection(exitShares) : null}
           ${data.gallery && samples.length > 0 ? gallerySection(data.gallery.shape, samples) : null}

@@ -1,6 +1,7 @@
 import type { Comparison, ResultRow } from "./data.js";
 import { formName, percent, points, significant } from "./format.js";
 import { html, type Markup } from "./html.js";
+import { htmlTable } from "./html-table.js";
 import { resultTable } from "./table.js";
 import { threeWins, type Duel } from "./wins.js";
 
@@ -8,7 +9,7 @@ import { threeWins, type Duel } from "./wins.js";
 export function summarySection(rows: readonly ResultRow[], comparison: Comparison | undefined): Markup {
   return html`<section>
     <h2>Results</h2>
-    ${comparison === undefined ? null : winTiles(rows, comparison)} ${htmlTable(rows)}
+    ${comparison === undefined ? null : winTiles(rows, comparison)} ${htmlTable(resultTable(rows), "Table of results")}
     <p class="caption">
       Accuracy is the share of images classified correctly, adaptively where the network has exits. Cost is the mean
       number of multiply-accumulates (MACs) an image. Saved is the share of the plain backbone’s cost that was not
@@ -69,27 +70,6 @@ function mark(advantage: number): Markup {
 
 function attackText({ attack, form }: ResultRow): string {
   return `${attack.toUpperCase()} ${formName(form)}`;
-}
-
-function htmlTable(rows: readonly ResultRow[]): Markup {
-  const table = resultTable(rows);
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="Table of results">
-    <table class="results">
-      <thead>
-        <tr>
-          ${table.columns.map(({ title, align }) => html`<th scope="col" class="${align}">${title}</th>`)}
-        </tr>
-      </thead>
-      <tbody>
-        ${table.rows.map(
-          ([model, ...cells], i) => html`<tr${i > 0 && rows[i - 1]!.model !== model ? html` class="group"` : null}>
-            <th scope="row">${model!}</th>
-            ${cells.map((cell, j) => html`<td class="${table.columns[j + 1]!.align}">${cell}</td>`)}
-          </tr>`,
-        )}
-      </tbody>
-    </table>
-  </div>`;
 }
 
 /** Attacked images are less sure and leave later: they can cost more than the plain backbone, since the early heads run in vain. */

@@ -1,10 +1,10 @@
 import { stat } from "node:fs/promises";
-import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { readSafetensors, writeSafetensors, type StoredTensor } from "../formats/safetensors.js";
 import { parseJson, storedWeights, weightsOf } from "../inference/adaptive-network.js";
 import { learnedParams, type ExitModel } from "../nn/exit-model.js";
 import { ArgumentError, FormatError } from "../util/errors.js";
+import { differingSettings } from "../util/settings.js";
 import { trainConfigSchema, type TrainConfig } from "./config.js";
 import type { LossHistory } from "./loss-watch.js";
 
@@ -91,11 +91,9 @@ export async function expectNoUnfinishedRun(path: string): Promise<void> {
 /** @throws ArgumentError naming the settings in which a run and the checkpoint that it is to resume from differ */
 export function expectSameRun(path: string, saved: TrainConfig, asked: TrainConfig): void {
   // Other threads only change the rounding of sums.
-  const keys = Object.keys({ ...saved, ...asked }).filter((key) => key !== "threads") as (keyof TrainConfig)[];
-  const differing = keys.filter((key) => !isDeepStrictEqual(saved[key], asked[key]));
+  const differing = differingSettings({ ...saved, threads: undefined }, { ...asked, threads: undefined });
   if (differing.length === 0) return;
-  const list = differing.map(
-    (key) => `${key} ${JSON.stringify(saved[key])} there and ${JSON.stringify(asked[key])} here`,
+  throw new ArgumentError(
+    `Expected the settings of ${path} to resume from it but received others: ${differing.join("; ")}`,
   );
-  throw new ArgumentError(`Expected the settings of ${path} to resume from it but received others: ${list.join("; ")}`);
 }

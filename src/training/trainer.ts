@@ -7,7 +7,7 @@ import type { Network } from "../nn/network.js";
 import { ArgumentError, expectArgument } from "../util/errors.js";
 import { makeFolder } from "../util/make-folder.js";
 import { packageVersion } from "../util/package-version.js";
-import { parseTrainConfig, type TrainConfig, type TrainConfigInput } from "./config.js";
+import { iterationsOf, parseTrainConfig, type TrainConfig, type TrainConfigInput } from "./config.js";
 import { TrainingRun, type RunControl, type RunFiles, type StopReason } from "./run.js";
 import { TrainingStep } from "./step.js";
 
@@ -51,7 +51,7 @@ export async function train(
   const [training, validation] = split(dataset, config.validationFraction, config.seed);
   const epochLength = Math.floor(training.length / config.batchSize);
   expectArgument(epochLength > 0, "batchSize", `at most the ${training.length} training images`, config.batchSize);
-  const iterations = Math.max(1, Math.round(config.epochs * epochLength));
+  const iterations = iterationsOf(config, epochLength);
   const files = filesIn(options.out);
   await makeFolder(options.out);
 

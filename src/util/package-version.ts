@@ -1,7 +1,22 @@
-import { readFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+const ROOT = new URL("../../", import.meta.url);
 
 /** The version of this package. */
 export function packageVersion(): string {
-  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  const text = readFileSync(new URL("package.json", ROOT), "utf8");
   return (JSON.parse(text) as { version: string }).version;
+}
+
+/** The commit of a checkout of this package, `-dirty` if files have changed since; undefined where it is installed, or there is no git. */
+export function packageCommit(): string | undefined {
+  if (!existsSync(new URL(".git", ROOT))) return undefined;
+  const describe = ["describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"];
+  try {
+    return execFileSync("git", describe, { cwd: fileURLToPath(ROOT), encoding: "utf8", stdio: "pipe" }).trim();
+  } catch {
+    return undefined; // The figures then stand with the version alone.
+  }
 }

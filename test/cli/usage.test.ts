@@ -8,6 +8,7 @@ const COMMANDS = [
   "attack",
   "calibrate",
   "classify",
+  "reproduce",
   "import",
   "export",
   "info",
@@ -61,6 +62,13 @@ describeCli("help and usage", () => {
     [["train", "--out", "nowhere"], "--dataset not specified", "rdi train --help"],
     [["train", "--out", "nowhere", "--epochs", "1", "--iterations", "2"], "cannot be used with", "rdi train --help"],
     [["quickstart", "--epochs", "few"], "Expected a number", "rdi quickstart --help"],
+    [["reproduce", "table-9"], "Expected a table (digits-smallcnn, ", "rdi reproduce --help"],
+    [["reproduce", "digits-smallcnn"], "Expected --weights of smallcnn/standard", "rdi reproduce --help"],
+    [
+      ["reproduce", "digits-smallcnn", "--train", "--only", "vgg"],
+      "Expected networks of the table",
+      "rdi reproduce --help",
+    ],
     [["info", "no-such-model"], "Expected a model (rdi-smallcnn, smallcnn, rdi-resnet38", "rdi info --help"],
   ])("refuses %j", async (args, message, hint) => {
     const { status, stdout, stderr } = await rdi(...args);

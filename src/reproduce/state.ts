@@ -1,0 +1,68 @@
+import { stat } from "node:fs/promises";
+import { writeFileAtomic } from "../util/atomic-file.js";
+import { ArgumentError, FormatError } from "../util/errors.js";
+import { readFileBytes } from "../util/read-file.js";
+import { checkSettings, differingSettings } from "../util/settings.js";
+import { stateSchema, type MeasuredNetwork, type TableSettings, type TableState } from "./results.js";
+
+/** The cells that are done, in a file that is written anew after each. */
+export class StateFile {
+  readonly #state: TableState;
+
+  private constructor(
+    readonly path: string,
+    state: TableState,
+  ) {
+    this.#state = state;
+  }
+
+  /**
+   * Goes on from the file if it is there.
+   *
+   * @throws FormatError if it is damaged
+   * @throws ArgumentError naming the settings in which it differs from those asked for
+   */
+  static async open(path: string, settings: TableSettings): Promise<StateFile> {
+    const there = await stat(path).catch(() => undefined);
+    if (there === undefined) return new StateFile(path, { format: "rdi-net-table", settings, networks: {} });
+    const state = await readState(path);
+    const differing = differingSettings(state.settings, settings);
+    if (differing.length > 0) {
+      throw new ArgumentError(
+        `Expected the settings of ${path} to go on from it but received others: ${differing.join("; ")}. Choose another folder, or remove the file to begin anew`,
+      );
+    }
+    return new StateFile(path, state);
+  }
+
+  get settings(): TableSettings {
+    return this.#state.settings;
+  }
+
+  /** What is known of a network. @throws ArgumentError if its weights are not those that were measured */
+  network(id: string, sha256: string): MeasuredNetwork | undefined {
+    const known = this.#state.networks[id];
+    if (known === undefined || known.sha256 === sha256) return known;
+    throw new ArgumentError(
+      `Expected the weights of ${id} that ${this.path} has figures of (SHA-256 ${known.sha256.slice(0, 12)}…) but received others (${sha256.slice(0, 12)}…). Choose another folder, or remove the file to begin anew`,
+    );
+  }
+
+  async keep(id: string, network: MeasuredNetwork): Promise<void> {
+    this.#state.networks[id] = network;
+    await writeFileAtomic(this.path, new TextEncoder().encode(`${JSON.stringify(this.#state, null, 2)}\n`));
+  }
+}
+
+async function readState(path: string): Promise<TableState> {
+  const text = new TextDecoder().decode(await readFileBytes(path, "the state of a table"));
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new FormatError(path, `Expected JSON but received: ${(error as Error).message}`);
+  }
+  const result = checkSettings(stateSchema, value);
+  if ("problems" in result) throw new FormatError(path, result.problems);
+  return result.data;
+}

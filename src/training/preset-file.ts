@@ -1,0 +1,43 @@
+import { writeFileAtomic } from "../util/atomic-file.js";
+import { ArgumentError, FormatError } from "../util/errors.js";
+import { readFileBytes } from "../util/read-file.js";
+import { parsePreset, type Preset } from "./preset.js";
+import { presets } from "./presets.js";
+
+/** As seen from a project that has this package installed: editors then complete and check the file. */
+const SCHEMA = "./node_modules/rdi-net/schema/preset.schema.json";
+
+/**
+ * A preset by its name, or from a JSON file: what ends in `.json` is a file.
+ *
+ * @throws ArgumentError for an unknown name, and for unknown or misfit settings in a file
+ * @throws FormatError if the file is missing or is no JSON
+ */
+export async function openPreset(nameOrFile: string): Promise<Preset> {
+  if (nameOrFile.endsWith(".json")) return await readPreset(nameOrFile);
+  const preset = presets.get(nameOrFile);
+  if (preset === undefined) {
+    throw new ArgumentError(
+      `Expected a preset (${[...presets.keys()].join(", ")}) or a .json file but received ${JSON.stringify(nameOrFile)}`,
+    );
+  }
+  return preset;
+}
+
+async function readPreset(path: string): Promise<Preset> {
+  const text = new TextDecoder().decode(await readFileBytes(path, "a preset"));
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new FormatError(path, `Expected JSON but received: ${(error as Error).message}`);
+  }
+  return parsePreset(value, path);
+}
+
+/** Writes a preset as JSON, atomically. @throws RdiError if it cannot be written */
+export async function writePreset(path: string, preset: Preset): Promise<void> {
+  // How many threads results repeat under is a matter of the machine; JSON leaves out what is undefined.
+  const file = { $schema: SCHEMA, ...preset, config: { ...preset.config, threads: undefined } };
+  await writeFileAtomic(path, new TextEncoder().encode(`${JSON.stringify(file, null, 2)}\n`));
+}
