@@ -1,6 +1,8 @@
 import type * as Onnx from "../src/formats/onnx/onnx-model.js";
+import type * as Datasets from "../src/data/dataset.js";
 import type * as Cost from "../src/graph/cost.js";
 import type * as Optimize from "../src/graph/passes/optimize.js";
+import type * as AllExits from "../src/inference/all-exits.js";
 import type * as Package from "../src/index.js";
 import type * as ExitModels from "../src/nn/exit-model.js";
 import type * as Specs from "../src/ops/spec.js";
@@ -21,3 +23,5 @@ export const { optimize } = (await built("graph/passes/optimize.js")) as typeof 
 export const { imageSpec, tracedScope } = (await built("nn/exit-model.js")) as typeof ExitModels;
 export const { imageElements, isPerImage } = (await built("ops/spec.js")) as typeof Specs;
 export const { TrainingStep, gradientGraph } = (await built("training/step.js")) as typeof Step;
+export const { byteDataset, slice } = (await built("data/dataset.js")) as typeof Datasets;
+export const { runAllExits } = (await built("inference/all-exits.js")) as typeof AllExits;

@@ -46,19 +46,23 @@ export function formatRows(rows: readonly Row[]): string {
   return [line(columns.map(({ title }) => title)), line(rule), ...cells.map(line)].join("\n");
 }
 
-const begin = "<!-- figures: written by npm run bench -- --write -->";
-const end = "<!-- end of figures -->";
-
-/** Replaces the figures of docs/performance.md. @throws Error if the file has lost the marks around them */
+/** Replaces the figures of docs/performance.md. */
 export async function writeFigures(rows: readonly Row[]): Promise<void> {
-  const file = new URL("docs/performance.md", root);
-  const text = await readFile(file, "utf8");
-  const [head, tail] = [text.indexOf(begin), text.indexOf(end)];
-  if (head < 0 || tail < head)
-    throw new Error(
-      `Expected ${JSON.stringify(begin)} and then ${JSON.stringify(end)} in ${file.pathname} but found them not`,
-    );
   const { cpu, cores, node, date } = machine();
   const title = `Measured on ${date}, ${cpu}, ${cores} cores, Node.js ${node}.`;
-  await writeFile(file, `${text.slice(0, head)}${begin}\n\n${title}\n\n${formatRows(rows)}\n\n${text.slice(tail)}`);
+  await replaceFigures("docs/performance.md", `${title}\n\n${formatRows(rows)}`);
+}
+
+const BEGIN = /<!-- figures: .*? -->\n/;
+const END = "<!-- end of figures -->";
+
+/** Puts new figures between the marks of a page. @throws Error if the page has lost the marks */
+export async function replaceFigures(path: string, figures: string): Promise<void> {
+  const file = new URL(path, root);
+  const text = await readFile(file, "utf8");
+  const [begin, tail] = [BEGIN.exec(text), text.indexOf(END)];
+  if (begin === null || tail < begin.index)
+    throw new Error(`Expected <!-- figures: … --> and then ${END} in ${file.pathname} but found them not`);
+  const head = text.slice(0, begin.index + begin[0].length);
+  await writeFile(file, `${head}\n${figures}\n\n${text.slice(tail)}`);
 }
