@@ -25,7 +25,7 @@ export interface DatasetOptions {
   readonly skipCorrupt?: boolean;
 }
 
-/** Which data to take, and the model that it is for: the file of its weights, or its name. */
+/** Which data to take, and the model that it is for: the file of its weights, or the name of one to train, which gets as many classes as the data have. */
 export interface DataForModel extends DatasetOptions {
   readonly weights?: string;
   readonly model?: string;
@@ -82,7 +82,7 @@ export async function openSplit(options: DataForModel, split: string, limit?: nu
 
 async function openImages(options: DataForModel, split: string, limit: number | undefined): Promise<Dataset> {
   const { data: dir, skipCorrupt } = options;
-  const { inputShape: imageShape, classes } = await modelOf(options);
+  const { inputShape: imageShape, classes } = await wantedBy(options);
   if (split === "train" && !(await hasSplits(dir!)))
     note(`note: ${dir} has no folders train and test, so that the same images serve as both`);
   let skipped = 0;
@@ -95,18 +95,22 @@ async function openImages(options: DataForModel, split: string, limit: number | 
   const images = await openDataset(IMAGES, {
     split,
     imageShape,
-    classes,
     onCorrupt,
     onProgress: progress.update,
-    ...defined({ dir, limit }),
+    ...defined({ dir, limit, classes }),
   });
   if (skipped > 0)
     note(`skipped ${skipped} corrupt ${skipped === 1 ? "file" : "files"}; ${images.length} images are left`);
   return images;
 }
 
-async function modelOf({ weights, model }: DataForModel): Promise<ExitModel> {
-  return weights === undefined ? modelByName(model!) : namedModel(weights, (await readSafetensors(weights)).metadata);
+/** What images and classes the model is for. */
+async function wantedBy({
+  weights,
+  model,
+}: DataForModel): Promise<{ inputShape: ExitModel["inputShape"]; classes?: number }> {
+  if (weights !== undefined) return namedModel(weights, (await readSafetensors(weights)).metadata);
+  return { inputShape: modelByName(model!).inputShape };
 }
 
 /** The part that the options ask for: at least one image. */

@@ -1,17 +1,19 @@
 import { existsSync } from "node:fs";
-import type { Command } from "commander";
+import { Option, type Command } from "commander";
 import { importCheckpoint, lastExitPolicy, save, type CheckpointSource } from "../inference/index.js";
 import { modelByName } from "../models/index.js";
 import { RdiError } from "../util/errors.js";
 import { nameText } from "../util/quote.js";
 import { addCommand } from "./command.js";
 import { parameterCount } from "./model-layers.js";
+import { integer } from "./numbers.js";
 import { print } from "./output.js";
 import { asUsage } from "./usage-error.js";
 import { expectWritableFile } from "./writable.js";
 
 interface Options {
   readonly model: string;
+  readonly classes?: number;
   readonly out: string;
   readonly force?: boolean;
   readonly json?: boolean;
@@ -40,6 +42,7 @@ export function addImport(program: Command): void {
   )
     .argument("<file>", "the checkpoint (.pt, .pth, .pth.tar: torch.save of a state dict) or safetensors file")
     .requiredOption("--model <name>", "the model whose weights they are; rdi info lists the models")
+    .addOption(new Option("--classes <count>", "how many classes it tells apart (default: 10)").argParser(integer(2)))
     .requiredOption("--out <file>", "the weights file to write")
     .option("--force", "replace the file of --out if there is one")
     .option("--json", "print one JSON object")
@@ -49,8 +52,8 @@ export function addImport(program: Command): void {
     });
 }
 
-async function run(file: string, { model: name, out, force }: Options): Promise<ImportReport> {
-  const model = await asUsage(() => modelByName(name));
+async function run(file: string, { model: name, classes, out, force }: Options): Promise<ImportReport> {
+  const model = await asUsage(() => modelByName(name, classes));
   if (force !== true && existsSync(out))
     throw new RdiError(`Expected a new file for --out but received ${out}, which exists; --force replaces it`);
   await expectWritableFile(out);

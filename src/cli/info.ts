@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import type { Command } from "commander";
 import { readSafetensors, type Safetensors } from "../formats/safetensors.js";
 import type { Macs } from "../graph/cost.js";
-import { weightsOf } from "../inference/adaptive-network.js";
+import { FORMAT, namedModel, weightsOf } from "../inference/adaptive-network.js";
 import { checkPolicy, policyMacs, type ExitPolicy } from "../inference/index.js";
 import { models } from "../models/index.js";
 import { costOfBackbone, costOfExits, type ExitModel } from "../nn/exit-model.js";
@@ -89,7 +89,7 @@ async function describeFile(path: string, json: boolean | undefined): Promise<vo
     );
   }
   const { tensors, metadata } = await readSafetensors(path);
-  const model = metadata.model === undefined ? undefined : models.get(metadata.model);
+  const model = metadata.format === FORMAT && models.has(metadata.model ?? "") ? namedModel(path, metadata) : undefined;
   const listed = [...tensors].map(([name, { dtype, shape }]) => ({ name, dtype, shape }));
   const file: FileInfo = { file: path, metadata: parseMetadata(metadata), tensors: listed };
   if (model === undefined) {

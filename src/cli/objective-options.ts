@@ -75,7 +75,7 @@ export function ruleOf(options: ObjectiveOptions, attacked: boolean): PolicyRule
       `Expected one of ${Object.values(OBJECTIVES).join(", ")} with --rule optimal but received ${objectives.join(" and ") || "none"}`,
     );
   }
-  if (!attacked && details.length > 0) throw new UsageError(`Expected an --attack for ${details[0]} but received none`);
+  if (!attacked && details.length > 0) throw new UsageError(`Expected --attack for ${details[0]} but received none`);
   return rule;
 }
 

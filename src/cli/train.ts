@@ -98,7 +98,7 @@ async function run(out: string, settings: TrainSettings, options: TrainCommandOp
   await expectWritableFolder(out);
 
   using backend = await openBackend({ ...options, ...defined({ threads: options.threads ?? config.threads }) });
-  using net = initialNetwork(config, backend);
+  using net = initialNetwork(config, images.classes, backend);
   if (!resume && options.overwrite !== true) await expectNoUnfinishedRun(join(out, "checkpoint.safetensors"));
   if (!resume) await writeSettings(out, { ...settings, config: { ...config, threads: backend.threads } });
 
@@ -147,8 +147,8 @@ function noteLateMilestones(config: TrainConfig, { length }: Dataset): void {
   }
 }
 
-function initialNetwork({ model: name, seed }: TrainConfig, backend: Backend): Network {
-  const model = modelByName(name);
+function initialNetwork({ model: name, seed }: TrainConfig, classes: number, backend: Backend): Network {
+  const model = modelByName(name, classes);
   return new Network(model, backend, initialParams(model, seed));
 }
 

@@ -6,6 +6,7 @@ import type { ExitModel } from "../nn/exit-model.js";
 import { Network } from "../nn/network.js";
 import { concreteShape, formatSpec } from "../ops/spec.js";
 import { FormatError, RdiError } from "../util/errors.js";
+import { quote } from "../util/quote.js";
 import { classify, type Classification, type ClassifyOptions } from "./classify.js";
 import { checkPolicy, lastExitPolicy, type ExitPolicy } from "./policy.js";
 
@@ -83,7 +84,17 @@ export function namedModel(path: string, metadata: Safetensors["metadata"]): Exi
       `Expected a known model (${[...models.keys()].join(", ")}) but received ${JSON.stringify(metadata.model)}`,
     );
   }
-  return modelByName(metadata.model);
+  return modelByName(metadata.model, classesIn(path, metadata.classes));
+}
+
+/** Files that do not say are for the default number of classes. */
+function classesIn(path: string, classes: string | undefined): number | undefined {
+  if (classes === undefined) return undefined;
+  if (/^([2-9]|[1-9]\d+)$/.test(classes)) return Number(classes);
+  throw new FormatError(
+    path,
+    `Expected an integer of 2 or more for the metadata classes but received ${quote(classes)}`,
+  );
 }
 
 /** The model's weights among the tensors of a file. @throws FormatError if one is missing, misshapen or not of floats, or one is left over */
@@ -139,6 +150,7 @@ export async function save(
   await writeSafetensors(path, storedWeights(net.model.params, await net.weights()), {
     format: FORMAT,
     model: net.model.name,
+    classes: String(net.model.classes),
     policy: JSON.stringify(policy),
     training: JSON.stringify(training),
   });

@@ -8,6 +8,7 @@ const cellSchema = z.object({
     .object({
       method: z.string(),
       form: z.string(),
+      norm: z.enum(["linf", "l2"]).exactOptional(),
       eps: z.number(),
       step: z.number(),
       steps: z.int(),

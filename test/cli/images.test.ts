@@ -72,6 +72,29 @@ describeCli("image folders", () => {
     expect(stderr).toContain(`${eleven}: Expected 10 folders, one a class, but received 11: a-zero, b-one`);
   });
 
+  it("give a network to train as many classes as they have", async () => {
+    const data = join(folder, "three");
+    for (const label of [0, 1, 2])
+      await cp(join(flat, className(label)), join(data, className(label)), { recursive: true });
+    const out = join(folder, "run-three");
+    const settings = ["--model", "smallcnn", "--dataset", "images", "--data", data, "--iterations", "1"];
+    const trained = await rdi(
+      "train",
+      ...settings,
+      "--attack",
+      "none",
+      "--batch-size",
+      "2",
+      "--report-images",
+      "1",
+      "--out",
+      out,
+    );
+    expect(trained.status, trained.stderr).toBe(0);
+    const { stdout } = await rdi("info", join(out, "model.safetensors"), "--json");
+    expect(JSON.parse(stdout)).toMatchObject({ model: "smallcnn", classes: 3 });
+  });
+
   it(
     "train, augmented, and give classes their names",
     async () => {

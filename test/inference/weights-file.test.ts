@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ReferenceBackend } from "../../src/backends/reference/reference-backend.js";
 import { readSafetensors, writeSafetensors, type StoredTensor } from "../../src/formats/safetensors.js";
 import { AdaptiveNetwork, load, save, type ExitPolicy } from "../../src/inference/index.js";
+import { modelByName } from "../../src/models/index.js";
 import { rdiSmallcnn } from "../../src/models/smallcnn.js";
 import { initialParams } from "../../src/nn/exit-model.js";
 import { Network } from "../../src/nn/network.js";
@@ -54,6 +55,17 @@ describe("a weights file", () => {
     expect(net.policy).toEqual({ exits: [3], thresholds: [] });
   });
 
+  it("holds the number of classes, if it is another than 10", async () => {
+    const five = modelByName("rdi-smallcnn", 5);
+    const path = join(root, "five.safetensors");
+    using net = new Network(five, backend, initialParams(five, 2));
+    await save(path, net, { policy });
+    using again = await load(path, { backend });
+    expect(again.model.classes).toBe(5);
+    const [result] = await again.classify(new Float32Array(784));
+    expect(result!.probabilities).toHaveLength(5);
+  });
+
   type Change = (tensors: Map<string, StoredTensor>, metadata: Record<string, string>) => void;
   const bias = (data: Float32Array, shape = [data.length]): StoredTensor => ({ dtype: "F32", shape, data });
 
@@ -86,6 +98,11 @@ describe("a weights file", () => {
     ],
     ["no model", (_tensors, metadata) => delete metadata.model, "Expected a weights file that names its model"],
     ["an unknown model", (_tensors, metadata) => (metadata.model = "vgg"), 'but received "vgg"'],
+    [
+      "no number of classes",
+      (_tensors, metadata) => (metadata.classes = "1e9"),
+      'Expected an integer of 2 or more for the metadata classes but received "1e9"',
+    ],
     [
       "a policy that is no JSON",
       (_tensors, metadata) => (metadata.policy = "{"),
