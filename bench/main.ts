@@ -4,9 +4,10 @@ import { benchAdaptive } from "./adaptive.js";
 import { benchKernels } from "./kernels.js";
 import { benchNetwork } from "./network.js";
 import type { Row } from "./row.js";
+import { benchTraining } from "./training.js";
 import { formatRows, machine, writeFigures } from "./report.js";
 
-const parts = { kernels: benchKernels, network: benchNetwork, adaptive: benchAdaptive };
+const parts = { kernels: benchKernels, network: benchNetwork, adaptive: benchAdaptive, training: benchTraining };
 type Part = keyof typeof parts;
 
 const usage = `Usage: npm run bench [-- options]
