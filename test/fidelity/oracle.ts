@@ -16,16 +16,21 @@ export function integers(file: Safetensors, name: string): Int32Array {
 }
 
 /** Part `i` of `parts` equal ones: the logits of one exit among those of all, say. */
-export function part(values: Float32Array, i: number, parts: number): Float32Array {
+export function part<A extends Float32Array | Float64Array>(values: A, i: number, parts: number): A {
   const length = values.length / parts;
-  return values.subarray(i * length, (i + 1) * length);
+  return values.subarray(i * length, (i + 1) * length) as A;
 }
 
 /** ‖a − b‖ ÷ ‖b‖; the norm of a where b is zero. */
-export function distance(a: Float32Array, b: Float32Array): number {
-  const norm = (values: Float32Array): number => Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
-  const difference = norm(a.map((value, i) => value - b[i]!));
-  return norm(b) === 0 ? difference : difference / norm(b);
+export function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  const sumOfSquares = (of: (i: number) => number): number => {
+    let sum = 0;
+    for (let i = 0; i < b.length; i++) sum += of(i) ** 2;
+    return sum;
+  };
+  const norm = Math.sqrt(sumOfSquares((i) => b[i]!));
+  const difference = Math.sqrt(sumOfSquares((i) => a[i]! - b[i]!));
+  return norm === 0 ? difference : difference / norm;
 }
 
 /** The fraction of the pixels that are not equal: signs of gradients that are nearly zero may differ. */
