@@ -8,7 +8,7 @@ import {
 import type { Macs } from "../graph/cost.js";
 import { costOfBackbone, costOfExits, type ExitModel } from "../nn/exit-model.js";
 import { renderReport, type CostCurve, type ExitShares, type ResultRow } from "../report/index.js";
-import { writeFileAtomic } from "../util/atomic-file.js";
+import { writeTextAtomic } from "../util/atomic-file.js";
 
 const SWEEP_POINTS = 41;
 
@@ -70,7 +70,7 @@ export async function writePolicyReport(
     curves: kinds.flatMap(({ name, details, of }) => curves(name, model, chosen, of, details, clean)),
     exitShares: kinds.map(({ name, of }): ExitShares => ({ name, shares: of(chosen).shares })),
   });
-  await writeFileAtomic(path, new TextEncoder().encode(page));
+  await writeTextAtomic(path, page);
 }
 
 function resultRow(model: ExitModel, attack: string, form: string, { accuracy, macs }: PolicyOutcome): ResultRow {

@@ -12,7 +12,7 @@ import { StateFile } from "../reproduce/state.js";
 import { networkId, tables, type PaperTable } from "../reproduce/tables.js";
 import { findWeights, type TableRow } from "../reproduce/weights.js";
 import { openPreset } from "../training/preset-file.js";
-import { writeFileAtomic } from "../util/atomic-file.js";
+import { writeTextAtomic } from "../util/atomic-file.js";
 import { attackOf, expectExit } from "./attack-options.js";
 import { calibratedPolicy } from "./calibration.js";
 import { addCommand } from "./command.js";
@@ -178,8 +178,7 @@ async function measured(
 
 async function writeResults(out: string, result: TableResult, rows: readonly TableRow[]): Promise<void> {
   const logs = await Promise.all(rows.map((row) => trainingLog(out, row)));
-  const write = (name: string, text: string): Promise<void> =>
-    writeFileAtomic(join(out, name), new TextEncoder().encode(text));
+  const write = (name: string, text: string): Promise<void> => writeTextAtomic(join(out, name), text);
   await write("results.json", `${JSON.stringify(result, null, 2)}\n`);
   await write("results.md", markdownPage(result));
   await write("report.html", reportPage(result, logs.flat()));

@@ -6,6 +6,7 @@ import type { AdaptiveNetwork, ExitPolicy } from "../../inference/index.js";
 import { inferenceGraph, type ExitModel } from "../../nn/exit-model.js";
 import type { Shape } from "../../ops/spec.js";
 import { writeFileAtomic } from "../../util/atomic-file.js";
+import { writeJson } from "../../util/json-file.js";
 import { makeFolder } from "../../util/make-folder.js";
 import { expectOpset, onnxModel } from "./onnx-model.js";
 import { exitOutputs, segmentGraphs } from "./segments.js";
@@ -107,7 +108,7 @@ export async function exportOnnx(
     })),
   };
   // Last, so that a folder with a policy has the models that it speaks of.
-  await writeFileAtomic(join(path, POLICY_FILE), new TextEncoder().encode(`${JSON.stringify(described, null, 2)}\n`));
+  await writeJson(join(path, POLICY_FILE), described);
   return files;
 }
 
