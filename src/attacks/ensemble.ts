@@ -1,5 +1,6 @@
 import { argmaxOfRow, crossEntropyOfRow, runAllExits, type ExitOutputs } from "../inference/all-exits.js";
 import { checkPolicy, exitIndex, type ExitPolicy } from "../inference/policy.js";
+import { exitNumbers } from "../nn/exit-model.js";
 import { checkImages, checkLabels, type Network } from "../nn/network.js";
 import { ArgumentError, expectArgument } from "../util/errors.js";
 import { apgdCe, apgdDlr } from "./apgd.js";
@@ -150,7 +151,7 @@ class Worst {
     this.#scores = new Float64Array(count).fill(-Infinity);
     this.#leaving = new Int32Array(count).fill(-1);
     this.#row = x.length / count;
-    this.#scored = policy?.exits ?? Array.from({ length: net.model.exits }, (_, i) => i + 1);
+    this.#scored = policy?.exits ?? exitNumbers(net.model);
   }
 
   /** Takes candidates for the images at `places`, made by member `m`, where they are worse. */

@@ -13,7 +13,7 @@ import {
 } from "../attacks/index.js";
 import type { DatasetName } from "../data/registry.js";
 import type { ExitPolicy } from "../inference/index.js";
-import type { ExitModel } from "../nn/exit-model.js";
+import { exitNumbers, type ExitModel } from "../nn/exit-model.js";
 import { defined } from "./defined.js";
 import { integer, number } from "./numbers.js";
 import { UsageError, asUsage } from "./usage-error.js";
@@ -180,8 +180,4 @@ function settingsOf(
   // Of L2: the rule of Madry et al.'s code, by which a walk can reach any point of the ball.
   const { step = norm === "linf" ? paper.step : (2.5 * eps) / steps } = given;
   return { norm, eps, step, steps, seed, ...defined({ randomStart }) };
-}
-
-function exitNumbers(model: ExitModel): number[] {
-  return Array.from({ length: model.exits }, (_, i) => i + 1);
 }

@@ -1,4 +1,3 @@
-import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import type { Backend } from "../backends/backend.js";
@@ -13,6 +12,7 @@ import type { TableRow } from "../reproduce/weights.js";
 import { expectSameRun } from "../training/checkpoint.js";
 import { trainConfigSchema, type TrainConfig } from "../training/index.js";
 import type { Preset } from "../training/preset.js";
+import { exists } from "../util/exists.js";
 import { trainWithProgress } from "./training-progress.js";
 import { UsageError } from "./usage-error.js";
 
@@ -84,8 +84,4 @@ async function finishedModel(path: string, config: TrainConfig): Promise<string 
   if (!record.success || record.data.iteration < record.data.iterations) return undefined;
   expectSameRun(path, record.data.config, config);
   return path;
-}
-
-async function exists(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => undefined)) !== undefined;
 }

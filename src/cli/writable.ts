@@ -3,6 +3,7 @@ import { rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { writeFileAtomic } from "../util/atomic-file.js";
 import { RdiError } from "../util/errors.js";
+import { exists } from "../util/exists.js";
 import { makeFolder } from "../util/make-folder.js";
 
 /**
@@ -27,6 +28,6 @@ export async function expectWritableFile(path: string): Promise<void> {
 
 /** Makes sure that nothing is overwritten unasked. @throws RdiError if there is something at `path` and `force` is not set */
 export async function expectNew(path: string, force: boolean): Promise<void> {
-  if (force || (await stat(path).catch(() => undefined)) === undefined) return;
+  if (force || !(await exists(path))) return;
   throw new RdiError(`Expected no file at ${path} but found one; give --force to replace it, or choose another name`);
 }

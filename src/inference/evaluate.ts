@@ -1,7 +1,7 @@
 import type { Attack, Norm } from "../attacks/index.js";
 import { batches, type Batch, type Dataset } from "../data/dataset.js";
 import type { Macs } from "../graph/cost.js";
-import { costOfBackbone } from "../nn/exit-model.js";
+import { savingsOf } from "../nn/exit-model.js";
 import type { Network } from "../nn/network.js";
 import { expectArgument } from "../util/errors.js";
 import { nextTurn } from "../util/next-turn.js";
@@ -229,11 +229,14 @@ class Tally {
       share: adaptive.shares[i]!,
       macs: cost,
     }));
-    const full = costOfBackbone(model);
-    const saved = { paper: 1 - adaptive.macs.paper / full.paper, full: 1 - adaptive.macs.full / full.full };
     return {
       exits,
-      adaptive: { accuracy: adaptive.accuracy, macs: adaptive.macs, saved, thresholds: this.policy.thresholds },
+      adaptive: {
+        accuracy: adaptive.accuracy,
+        macs: adaptive.macs,
+        saved: savingsOf(model, adaptive.macs),
+        thresholds: this.policy.thresholds,
+      },
     };
   }
 }

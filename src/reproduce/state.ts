@@ -1,5 +1,5 @@
-import { stat } from "node:fs/promises";
 import { ArgumentError, FormatError } from "../util/errors.js";
+import { exists } from "../util/exists.js";
 import { readJson, writeJson } from "../util/json-file.js";
 import { checkSettings, differingSettings } from "../util/settings.js";
 import { stateSchema, type MeasuredNetwork, type TableSettings, type TableState } from "./results.js";
@@ -22,8 +22,7 @@ export class StateFile {
    * @throws ArgumentError naming the settings in which it differs from those asked for
    */
   static async open(path: string, settings: TableSettings): Promise<StateFile> {
-    const there = await stat(path).catch(() => undefined);
-    if (there === undefined) return new StateFile(path, { format: "rdi-net-table", settings, networks: {} });
+    if (!(await exists(path))) return new StateFile(path, { format: "rdi-net-table", settings, networks: {} });
     const state = await readState(path);
     const differing = differingSettings(state.settings, settings);
     if (differing.length > 0) {
