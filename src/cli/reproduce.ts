@@ -13,7 +13,7 @@ import { networkId, tables, type PaperTable } from "../reproduce/tables.js";
 import { findWeights, type TableRow } from "../reproduce/weights.js";
 import { openPreset } from "../training/preset-file.js";
 import { writeTextAtomic } from "../util/atomic-file.js";
-import { attackOf, expectExit } from "./attack-options.js";
+import { attackOf, expectExit, expectUsed } from "./attack-options.js";
 import { calibratedPolicy } from "./calibration.js";
 import { addCommand } from "./command.js";
 import { openSplit } from "./dataset-options.js";
@@ -75,6 +75,8 @@ async function run(table: PaperTable, out: string, options: ReproduceCommandOpti
   if (options.train !== true && chosen.every(({ weights }) => weights === undefined)) {
     throw new UsageError(`Expected --weights of ${chosen.map(networkId).join(", ")}, or --train, but received none`);
   }
+  if (options.train !== true && options.preset !== undefined)
+    throw new UsageError(`Expected --train with --preset ${options.preset} but received none`);
   const source = { dataset: table.dataset, ...defined({ data: options.data }) };
   const test = await openSplit(source, "test");
   const attacks = await attacksOf(table, options, chosen);
@@ -116,6 +118,7 @@ async function attacksOf(
 ): Promise<Attack[]> {
   const { forms = attack.forms, eps, step, steps, randomStart, seed } = options;
   const given = defined({ eps, step, steps, randomStart: randomStart ? undefined : false });
+  expectUsed(attack.method, given);
   const attacks = await Promise.all(
     forms.map((form) => attackOf({ attack: attack.method, form, norm: "linf", seed, ...given }, dataset)),
   );
