@@ -12,7 +12,7 @@ import type { TableRow } from "../reproduce/weights.js";
 import { expectSameRun } from "../training/checkpoint.js";
 import { trainConfigSchema, type TrainConfig } from "../training/index.js";
 import type { Preset } from "../training/preset.js";
-import { exists } from "../util/exists.js";
+import { exists } from "../util/paths.js";
 import { trainWithProgress } from "./training-progress.js";
 import { UsageError } from "./usage-error.js";
 

@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { rm, stat } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { writeFileAtomic } from "../util/atomic-file.js";
 import { RdiError } from "../util/errors.js";
-import { exists } from "../util/exists.js";
+import { exists, isFolder } from "../util/paths.js";
 import { makeFolder } from "../util/make-folder.js";
 
 /**
@@ -20,8 +20,7 @@ export async function expectWritableFolder(folder: string): Promise<void> {
 
 /** The same of a file: its folder is writable, and no folder has its name. */
 export async function expectWritableFile(path: string): Promise<void> {
-  const there = await stat(path).catch(() => undefined);
-  if (there?.isDirectory() === true)
+  if (await isFolder(path))
     throw new RdiError(`Cannot write ${path}: there is a folder of that name; choose another name`);
   await expectWritableFolder(dirname(path));
 }

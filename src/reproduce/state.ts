@@ -1,5 +1,5 @@
 import { ArgumentError, FormatError } from "../util/errors.js";
-import { exists } from "../util/exists.js";
+import { exists } from "../util/paths.js";
 import { readJson, writeJson } from "../util/json-file.js";
 import { checkSettings, differingSettings } from "../util/settings.js";
 import { stateSchema, type MeasuredNetwork, type TableSettings, type TableState } from "./results.js";

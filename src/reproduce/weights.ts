@@ -1,10 +1,11 @@
-import { readdir, stat } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { readSafetensors } from "../formats/safetensors.js";
 import { FORMAT, parseMetadata } from "../inference/adaptive-network.js";
 import { models } from "../models/index.js";
 import { ArgumentError, FormatError } from "../util/errors.js";
+import { isFolder } from "../util/paths.js";
 import { networkId, type PaperTable, type TableNetwork } from "./tables.js";
 
 /** A network of a table, with the file of its weights where there is one. */
@@ -52,11 +53,7 @@ interface FoundWeights {
 
 async function networksIn({ path, network }: WeightsSource, table: PaperTable): Promise<FoundWeights[]> {
   const known = new Set(table.networks.map(({ model }) => model));
-  const folder = await stat(path).then(
-    (there) => there.isDirectory(),
-    () => false,
-  );
-  if (folder) {
+  if (await isFolder(path)) {
     if (network !== undefined)
       throw new ArgumentError(`Expected a file for ${network} but received the folder ${path}`);
     const found = await Promise.all((await weightsFilesIn(path)).map((file) => describeWeights(file)));

@@ -3,7 +3,7 @@ import { readSafetensors, writeSafetensors, type StoredTensor } from "../formats
 import { parseMetadata, storedWeights, weightsOf } from "../inference/adaptive-network.js";
 import { learnedParams, type ExitModel } from "../nn/exit-model.js";
 import { ArgumentError, FormatError } from "../util/errors.js";
-import { exists } from "../util/exists.js";
+import { exists } from "../util/paths.js";
 import { differingSettings } from "../util/settings.js";
 import { trainConfigSchema, type TrainConfig } from "./config.js";
 import type { LossHistory } from "./loss-watch.js";
