@@ -70,13 +70,13 @@ function listTables(json: boolean | undefined): void {
 }
 
 async function run(table: PaperTable, out: string, options: ReproduceCommandOptions): Promise<TableResult> {
+  if (options.train !== true && options.preset !== undefined)
+    throw new UsageError(`Expected --train with --preset ${options.preset} but received none`);
   const given = await asUsage(() => findWeights(table, options.weights));
   const chosen = chosenRows(given, options.only);
   if (options.train !== true && chosen.every(({ weights }) => weights === undefined)) {
     throw new UsageError(`Expected --weights of ${chosen.map(networkId).join(", ")}, or --train, but received none`);
   }
-  if (options.train !== true && options.preset !== undefined)
-    throw new UsageError(`Expected --train with --preset ${options.preset} but received none`);
   const source = { dataset: table.dataset, ...defined({ data: options.data }) };
   const test = await openSplit(source, "test");
   const attacks = await attacksOf(table, options, chosen);
