@@ -13,7 +13,7 @@ export { costOfBackbone, costOfExits, inferenceGraph, initialParams } from "./nn
 export { Network } from "./nn/network.js";
 export { modelByName, models } from "./models/index.js";
 export * as attacks from "./attacks/index.js";
-export type { Adversarial, Attack, AttackMethod } from "./attacks/index.js";
+export type { Adversarial, Attack, AttackMethod, AttackSettings, PerturbOptions } from "./attacks/index.js";
 export {
   AdaptiveNetwork,
   calibrate,
@@ -23,32 +23,50 @@ export {
   importCheckpoint,
   load,
   optimizePolicy,
+  policyMacs,
   save,
+  type AttackReport,
   type CalibratedPolicy,
   type CalibrateForOptions,
+  type CalibrateOptions,
   type CalibrationRule,
   type CheckpointSource,
   type Classification,
+  type ClassifyOptions,
+  type EvaluateOptions,
   type Evaluation,
+  type EvaluationSample,
+  type ExitDetails,
+  type ExitEvaluation,
   type ExitPolicy,
+  type FrontierPoint,
   type ImportedCheckpoint,
+  type OptimizedPolicy,
+  type OptimizeOptions,
+  type PolicyObjective,
+  type PolicyOutcome,
+  type PolicyPoint,
+  type PolicySample,
+  type TrainingRecord,
+  type WorstCase,
 } from "./inference/index.js";
 export {
   train,
   type TrainConfig,
   type TrainConfigInput,
+  type TrainOptions,
   type TrainProgress,
   type TrainResult,
 } from "./training/index.js";
 export type { Preset } from "./training/preset.js";
 export { openPreset, writePreset } from "./training/preset-file.js";
-export { presets } from "./training/presets.js";
-export { openDataset } from "./data/registry.js";
-export { cifar10, cifar100 } from "./data/cifar.js";
-export { digits } from "./data/digits.js";
-export { imageFolder } from "./data/image-folder.js";
-export { mnist } from "./data/mnist.js";
-export { svhn } from "./data/svhn.js";
+export { presets, type PresetName } from "./training/presets.js";
+export { openDataset, type DatasetName, type OpenDatasetOptions } from "./data/registry.js";
+export { cifar10, cifar100, type CifarOptions } from "./data/cifar.js";
+export { digits, type DigitsOptions } from "./data/digits.js";
+export { imageFolder, type ImageFolderOptions } from "./data/image-folder.js";
+export { mnist, type MnistOptions } from "./data/mnist.js";
+export { svhn, type SvhnOptions } from "./data/svhn.js";
 export type { Dataset } from "./data/dataset.js";
 export { readPyTorchCheckpoint, type PyTorchCheckpoint } from "./formats/pytorch/checkpoint.js";
 export {
@@ -58,5 +76,5 @@ export {
   type OnnxPolicy,
   type OnnxPort,
 } from "./formats/onnx/export.js";
-export { readSafetensors, writeSafetensors } from "./formats/safetensors.js";
+export { readSafetensors, writeSafetensors, type Safetensors, type StoredTensor } from "./formats/safetensors.js";
 export { ArgumentError, BackendError, DivergedError, FormatError, RdiError, ShapeError } from "./util/errors.js";

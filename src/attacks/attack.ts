@@ -1,6 +1,6 @@
 import type { ExitPolicy } from "../inference/policy.js";
 import { checkImages, checkLabels, type Network } from "../nn/network.js";
-import { ArgumentError, expectArgument } from "../util/errors.js";
+import { ArgumentError, expectCount } from "../util/errors.js";
 import { nextTurn } from "../util/next-turn.js";
 import { craftBatch, type Form } from "./crafting.js";
 import { describeMethod, type AttackMethod, type AttackSettings, type CraftMode } from "./method.js";
@@ -62,12 +62,7 @@ export function makeAttack(form: Form, method: AttackMethod): Attack {
     const { batchSize = DEFAULT_BATCH, mode = "eval", onProgress, signal } = options;
     const count = checkImages(net.model, x);
     checkLabels(net.model, y, count);
-    expectArgument(
-      Number.isSafeInteger(batchSize) && batchSize >= 1,
-      "batchSize",
-      "an integer of 1 or more",
-      batchSize,
-    );
+    expectCount(batchSize, "batchSize");
     const ids = checkIds(options.ids ?? { length: count }, count);
     const row = x.length / count;
     const images = new Float32Array(x.length);

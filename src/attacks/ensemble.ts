@@ -1,7 +1,8 @@
 import { argmaxOfRow, crossEntropyOfRow, runAllExits, type ExitOutputs } from "../inference/all-exits.js";
 import { checkPolicy, exitIndex, type ExitPolicy } from "../inference/policy.js";
+import { exitNumbers } from "../nn/exit-model.js";
 import { checkImages, checkLabels, type Network } from "../nn/network.js";
-import { ArgumentError, expectArgument } from "../util/errors.js";
+import { ArgumentError, expectCount } from "../util/errors.js";
 import { apgdCe, apgdDlr } from "./apgd.js";
 import { checkIds, DEFAULT_BATCH, type Adversarial, type Attack, type PerturbOptions } from "./attack.js";
 import type { Norm } from "./ball.js";
@@ -93,7 +94,7 @@ async function craftWorst(
   checkLabels(net.model, y, count);
   const ids = checkIds(options.ids ?? { length: count }, count);
   const { batchSize = DEFAULT_BATCH } = options;
-  expectArgument(Number.isSafeInteger(batchSize) && batchSize >= 1, "batchSize", "an integer of 1 or more", batchSize);
+  expectCount(batchSize, "batchSize");
   const all = Array.from(y.keys());
   const worst = new Worst(net, x, y, policy);
   if (policy !== undefined) worst.slow(all, x, await exitsOf(net, x, count, batchSize));
@@ -150,7 +151,7 @@ class Worst {
     this.#scores = new Float64Array(count).fill(-Infinity);
     this.#leaving = new Int32Array(count).fill(-1);
     this.#row = x.length / count;
-    this.#scored = policy?.exits ?? Array.from({ length: net.model.exits }, (_, i) => i + 1);
+    this.#scored = policy?.exits ?? exitNumbers(net.model);
   }
 
   /** Takes candidates for the images at `places`, made by member `m`, where they are worse. */

@@ -1,4 +1,4 @@
-import type { ExitModel } from "../nn/exit-model.js";
+import { exitNumbers, type ExitModel } from "../nn/exit-model.js";
 import { ArgumentError, expectArgument } from "../util/errors.js";
 import { makeAttack, type Attack } from "./attack.js";
 import type { AttackLoss } from "./attack-loss.js";
@@ -105,7 +105,7 @@ function aimOf({ exits }: FormOptions): FormOptions {
 
 function exitsOf(model: ExitModel, { exits }: FormOptions, form: string): readonly number[] {
   for (const exit of exits ?? []) expectExitOf(model, exit, form);
-  return exits ?? Array.from({ length: model.exits }, (_, i) => i + 1);
+  return exits ?? exitNumbers(model);
 }
 
 function lossOfExit(model: ExitModel, exit: number, form: string): AttackLoss {

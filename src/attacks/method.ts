@@ -1,5 +1,5 @@
 import type { Network } from "../nn/network.js";
-import { expectArgument } from "../util/errors.js";
+import { expectArgument, expectCount } from "../util/errors.js";
 import { BALLS, type Norm } from "./ball.js";
 import type { AttackLoss, LossName } from "./attack-loss.js";
 
@@ -68,7 +68,7 @@ export function attackMethod(method: AttackMethod): AttackMethod {
   expectArgument(norm === undefined || norms.includes(norm), "norm", `one of ${norms.join(", ")}`, norm);
   expectArgument(Number.isFinite(eps) && eps >= 0, "eps", "a finite number of 0 or more", eps);
   expectArgument(Number.isFinite(step) && step >= 0, "step", "a finite number of 0 or more", step);
-  expectArgument(Number.isSafeInteger(steps) && steps >= 1, "steps", "an integer of 1 or more", steps);
+  expectCount(steps, "steps");
   expectArgument(Number.isSafeInteger(seed) && seed >= 0, "seed", "a non-negative integer", seed);
   return Object.freeze({ ...method });
 }

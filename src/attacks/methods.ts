@@ -1,23 +1,14 @@
 import { expectArgument } from "../util/errors.js";
 import { apgdCe, apgdDlr } from "./apgd.js";
-import type { Norm } from "./ball.js";
 import { fgsm } from "./fgsm.js";
 import type { AttackMethod, MethodName } from "./method.js";
 import { mpgd } from "./mpgd.js";
-import { pgd } from "./pgd.js";
+import { pgd, type PgdOptions } from "./pgd.js";
 import { square } from "./square.js";
 import { wrm } from "./wrm.js";
 
-/** Settings for any method: each takes what it has. */
-export interface MethodSettings {
-  readonly eps: number;
-  readonly step: number;
-  /** Of Square: forward passes at most. */
-  readonly steps: number;
-  readonly norm?: Norm;
-  readonly randomStart?: boolean;
-  readonly seed?: number;
-}
+/** Settings for any method, of which each takes what it has; `steps` of Square are forward passes at most. */
+export type MethodSettings = PgdOptions;
 
 const METHODS: Readonly<Record<MethodName, (settings: MethodSettings) => AttackMethod>> = {
   pgd,

@@ -13,7 +13,7 @@ import {
 } from "../attacks/index.js";
 import type { DatasetName } from "../data/registry.js";
 import type { ExitPolicy } from "../inference/index.js";
-import type { ExitModel } from "../nn/exit-model.js";
+import { exitNumbers, type ExitModel } from "../nn/exit-model.js";
 import { defined } from "./defined.js";
 import { integer, number } from "./numbers.js";
 import { UsageError, asUsage } from "./usage-error.js";
@@ -46,6 +46,21 @@ export const ATTACK_SETTINGS: Readonly<Record<DatasetName, PaperSettings>> = {
   cifar100: PAPER_SETTINGS.cifar10,
   svhn: PAPER_SETTINGS.cifar10,
   images: PAPER_SETTINGS.cifar10,
+};
+
+type GivenSettings = Pick<AttackOptions, "form" | "eps" | "step" | "steps" | "randomStart">;
+
+/** The options that a choice of `--attack` has no use for. */
+const UNUSED: Readonly<Record<AttackOptions<MethodName | "ensemble">["attack"], readonly (keyof GivenSettings)[]>> = {
+  none: ["form", "eps", "step", "steps", "randomStart"],
+  pgd: [],
+  mpgd: [],
+  fgsm: ["step", "steps"],
+  wrm: ["step"],
+  "apgd-ce": ["step"],
+  "apgd-dlr": ["step"],
+  square: ["step", "steps", "randomStart"],
+  ensemble: ["form", "randomStart"],
 };
 
 const DEFAULT_FORM = "average";
@@ -115,21 +130,28 @@ export interface AttackPlan {
   on(model: ExitModel, policy: ExitPolicy): Promise<Attack>;
 }
 
+/**
+ * Keeps an option from doing nothing unseen.
+ *
+ * @param given what the command line itself has
+ * @throws UsageError naming an option that the attack has no use for
+ */
+export function expectUsed(attack: keyof typeof UNUSED, given: GivenSettings): void {
+  const name = UNUSED[attack].find((option) => given[option] !== undefined);
+  if (name === undefined) return;
+  const start = given.randomStart === true ? "random-start" : "no-random-start";
+  const option = name === "randomStart" ? start : name;
+  throw new UsageError(`Expected no --${option} with --attack ${attack}, which has no use for it, but received one`);
+}
+
 /** What the options ask for; null for `none`. */
 export async function planAttack(options: TestAttackOptions, dataset: string): Promise<AttackPlan | null> {
   const { attack: name, form, aim, queries } = options;
+  expectUsed(name, options);
   if (name === "none") return null;
   const settings = settingsOf(options, dataset, false);
-  if (name === "ensemble") {
-    if (form !== undefined)
-      throw new UsageError(
-        `Expected no --form with --attack ensemble, which has forms of its own, but received ${form}`,
-      );
-    const { randomStart, ...rest } = settings;
-    if (randomStart !== undefined)
-      throw new UsageError("Expected no --random-start or --no-random-start with --attack ensemble");
-    return aimed(aim, (model, exits = exitNumbers(model)) => standardEnsemble({ ...rest, queries, exits }));
-  }
+  if (name === "ensemble")
+    return aimed(aim, (model, exits = exitNumbers(model)) => standardEnsemble({ ...settings, queries, exits }));
   const method = await asUsage(() =>
     methodByName(name, name === "square" ? { ...settings, steps: queries } : settings),
   );
@@ -180,8 +202,4 @@ function settingsOf(
   // Of L2: the rule of Madry et al.'s code, by which a walk can reach any point of the ball.
   const { step = norm === "linf" ? paper.step : (2.5 * eps) / steps } = given;
   return { norm, eps, step, steps, seed, ...defined({ randomStart }) };
-}
-
-function exitNumbers(model: ExitModel): number[] {
-  return Array.from({ length: model.exits }, (_, i) => i + 1);
 }

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { readBatch } from "../data/dataset.js";
+import { readFirst } from "../data/dataset.js";
 import { writeSafetensors, type StoredTensor } from "../formats/safetensors.js";
 import { load } from "../inference/index.js";
 import { reportAttack, type AttackReport } from "../inference/evaluate.js";
@@ -71,14 +71,7 @@ async function run(options: Options): Promise<CraftReport> {
   const attack = await plan.on(net.model, net.policy);
   const warnings = await warningsOf(net, dataset);
   const started = performance.now();
-  const {
-    images: x,
-    labels: y,
-    size,
-  } = readBatch(
-    dataset,
-    Uint32Array.from({ length: dataset.length }, (_, i) => i),
-  );
+  const { images: x, labels: y, size } = readFirst(dataset);
   using progress = startProgress(`Attacking (${attack.toString()})`);
   const {
     images: adversarial,

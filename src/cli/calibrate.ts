@@ -3,6 +3,7 @@ import { Option, type Command } from "commander";
 import { slice, type Dataset } from "../data/dataset.js";
 import { ABOVE_ANY_ENTROPY, load, save, type AdaptiveNetwork, type ExitPolicy } from "../inference/index.js";
 import { percent, significant } from "../report/format.js";
+import { writeJson } from "../util/json-file.js";
 import { expectExit, planAttack, withTestAttackOptions, type TestAttackOptions } from "./attack-options.js";
 import { heldOutImages } from "./calibration.js";
 import { chooseByShares, chooseForObjective, type ChosenPolicy } from "./choose-policy.js";
@@ -20,7 +21,6 @@ import {
   type PolicyRule,
 } from "./objective-options.js";
 import { print, table } from "./output.js";
-import { writePolicy } from "./policy-file.js";
 import { frontierRow, writePolicyReport, type FrontierRow } from "./policy-report.js";
 import { UsageError } from "./usage-error.js";
 import { withWeightsOption, type WeightsOptions } from "./weights-options.js";
@@ -91,7 +91,7 @@ async function run(options: Options): Promise<CalibrationReport> {
     rule === "optimal"
       ? await chooseForObjective(options, net, images, plan)
       : { chosen: await chooseByShares(rule, net, images, plan), found: undefined };
-  if (extname(out) === ".json") await writePolicy(out, chosen.policy);
+  if (extname(out) === ".json") await writeJson(out, chosen.policy);
   else await save(out, net, { policy: chosen.policy, training: net.training });
   if (report !== undefined && found !== undefined)
     await writePolicyReport(report, net.model, found, { dataset: images.name, settings: settingsOf(options, chosen) });

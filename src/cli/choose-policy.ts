@@ -11,11 +11,11 @@ import {
   type ExitPolicy,
   type PolicyOutcome,
 } from "../inference/index.js";
+import { savingsOf } from "../nn/exit-model.js";
 import type { AttackPlan } from "./attack-options.js";
 import { calibrateWithProgress } from "./calibration.js";
 import { defined } from "./defined.js";
 import { DEFAULT_MIX, objectiveOf, type ObjectiveOptions } from "./objective-options.js";
-import { savedOf } from "./policy-report.js";
 import { startProgress, type Progress } from "./progress.js";
 
 /** A policy and what it makes of the images that it was chosen on. */
@@ -65,7 +65,7 @@ export async function chooseForObjective(
   if (attacked === undefined || found.attack === undefined) return { chosen, found };
   const faced = {
     ...attacked,
-    saved: savedOf(net.model, attacked.macs),
+    saved: savingsOf(net.model, attacked.macs),
     images: found.details.attacked!.entropies[0]!.length,
     attack: reportAttack(found.attack),
   };

@@ -49,10 +49,17 @@ export function datasetOption(): Option {
   ).choices(DATASET_NAMES);
 }
 
+export function dataOption(): Option {
+  return new Option(
+    "--data <path>",
+    "the folder of its files, the folder above it, or (cifar10, cifar100) the .tar.gz",
+  );
+}
+
 /** Where its files are, and what to do with those that are no good. */
 export function withDataOptions(command: Command): Command {
   return command
-    .option("--data <path>", "the folder of its files, the folder above it, or (cifar10, cifar100) the .tar.gz")
+    .addOption(dataOption())
     .option("--skip-corrupt", "leave out files of images that cannot be decoded, and name them");
 }
 

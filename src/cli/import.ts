@@ -1,15 +1,13 @@
-import { existsSync } from "node:fs";
 import { Option, type Command } from "commander";
 import { importCheckpoint, lastExitPolicy, save, type CheckpointSource } from "../inference/index.js";
 import { modelByName } from "../models/index.js";
-import { RdiError } from "../util/errors.js";
-import { nameText } from "../util/quote.js";
+import { shortList, nameText } from "../util/quote.js";
 import { addCommand } from "./command.js";
 import { parameterCount } from "./model-layers.js";
 import { integer } from "./numbers.js";
 import { print } from "./output.js";
 import { asUsage } from "./usage-error.js";
-import { expectWritableFile } from "./writable.js";
+import { expectNew, expectWritableFile } from "./writable.js";
 
 interface Options {
   readonly model: string;
@@ -52,10 +50,9 @@ export function addImport(program: Command): void {
     });
 }
 
-async function run(file: string, { model: name, classes, out, force }: Options): Promise<ImportReport> {
+async function run(file: string, { model: name, classes, out, force = false }: Options): Promise<ImportReport> {
   const model = await asUsage(() => modelByName(name, classes));
-  if (force !== true && existsSync(out))
-    throw new RdiError(`Expected a new file for --out but received ${out}, which exists; --force replaces it`);
+  await expectNew(out, force);
   await expectWritableFile(out);
   const { weights, source, dropped, ignored } = await importCheckpoint(file, model);
   const net = { model, weights: () => Promise.resolve(new Map(weights)) };
@@ -86,6 +83,5 @@ function reportText({ model, source, tensors, parameters, dropped, out }: Import
 const SHOWN = 6;
 
 function list(names: readonly string[]): string {
-  const shown = names.slice(0, SHOWN).map(nameText).join(", ");
-  return names.length > SHOWN ? `${shown} and ${names.length - SHOWN} more` : shown;
+  return shortList(names.map(nameText), SHOWN);
 }

@@ -91,7 +91,7 @@ async function describeFile(path: string, json: boolean | undefined): Promise<vo
   const { tensors, metadata } = await readSafetensors(path);
   const model = metadata.format === FORMAT && models.has(metadata.model ?? "") ? namedModel(path, metadata) : undefined;
   const listed = [...tensors].map(([name, { dtype, shape }]) => ({ name, dtype, shape }));
-  const file: FileInfo = { file: path, metadata: parseMetadata(metadata), tensors: listed };
+  const file: FileInfo = { file: path, metadata: metadataValues(metadata), tensors: listed };
   if (model === undefined) {
     print(json, file, () => fileText(file));
     return;
@@ -145,7 +145,7 @@ function mismatchOf(model: ExitModel, tensors: Safetensors["tensors"], path: str
 }
 
 /** Values that hold JSON (settings, thresholds) as what they stand for; the rest as text. */
-function parseMetadata(metadata: Safetensors["metadata"]): Record<string, unknown> {
+function metadataValues(metadata: Safetensors["metadata"]): Record<string, unknown> {
   return Object.fromEntries(Object.entries(metadata).map(([key, text]) => [key, jsonOrText(text)]));
 }
 

@@ -1,5 +1,5 @@
 import { checkModel } from "../attacks/index.js";
-import { readBatch, type Dataset } from "../data/dataset.js";
+import { readFirst, type Dataset } from "../data/dataset.js";
 import type { AdaptiveNetwork } from "../inference/index.js";
 import { note } from "./output.js";
 
@@ -8,8 +8,7 @@ const LOOKED_AT = 256;
 
 /** What may make attacks on the network fail for reasons other than robustness; also noted on stderr. */
 export async function warningsOf(net: AdaptiveNetwork, dataset: Dataset): Promise<string[]> {
-  const indices = Uint32Array.from({ length: Math.min(LOOKED_AT, dataset.length) }, (_, i) => i);
-  const { images, labels } = readBatch(dataset, indices);
+  const { images, labels } = readFirst(dataset, Math.min(LOOKED_AT, dataset.length));
   const warnings = (await checkModel(net, images, labels)).map(({ message }) => message);
   for (const warning of warnings) note(`note: ${warning}`);
   return warnings;

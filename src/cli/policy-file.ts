@@ -1,11 +1,9 @@
 import { z } from "zod";
 import { decodeSafetensors } from "../formats/safetensors.js";
-import type { ExitPolicy } from "../inference/index.js";
-import { writeFileAtomic } from "../util/atomic-file.js";
+import { policySchema, type ExitPolicy } from "../inference/policy.js";
 import { FormatError } from "../util/errors.js";
+import { parseJson } from "../util/json-file.js";
 import { readFileBytes } from "../util/read-file.js";
-
-const policySchema = z.object({ exits: z.array(z.int()), thresholds: z.array(z.number()) });
 
 /**
  * Reads the exits and thresholds of a JSON file that `rdi calibrate` wrote, or those in a weights file.
@@ -22,20 +20,8 @@ export async function readPolicy(path: string): Promise<ExitPolicy> {
   );
 }
 
-/** Writes exits and thresholds as JSON, atomically. */
-export async function writePolicy(path: string, policy: ExitPolicy): Promise<void> {
-  await writeFileAtomic(path, new TextEncoder().encode(`${JSON.stringify(policy, null, 2)}\n`));
-}
-
 function policyIn(bytes: Uint8Array, path: string): unknown {
-  if (bytes[0] !== "{".charCodeAt(0)) return parse(decodeSafetensors(bytes, path).metadata.policy ?? "null", path);
-  return parse(new TextDecoder().decode(bytes), path);
-}
-
-function parse(text: string, path: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new FormatError(path, `Expected JSON with exits and thresholds but received: ${(error as Error).message}`);
-  }
+  const isJson = bytes[0] === "{".charCodeAt(0);
+  const text = isJson ? new TextDecoder().decode(bytes) : (decodeSafetensors(bytes, path).metadata.policy ?? "null");
+  return parseJson(text, path, "JSON with exits and thresholds");
 }

@@ -6,11 +6,10 @@ import {
   type PolicyOutcome,
 } from "../inference/index.js";
 import type { Macs } from "../graph/cost.js";
-import { costOfBackbone, costOfExits, type ExitModel } from "../nn/exit-model.js";
+import { costOfExits, savingsOf, type ExitModel } from "../nn/exit-model.js";
 import { renderReport, type CostCurve, type ExitShares, type ResultRow } from "../report/index.js";
-import { writeFileAtomic } from "../util/atomic-file.js";
-
-const SWEEP_POINTS = 41;
+import { writeTextAtomic } from "../util/atomic-file.js";
+import { SWEEP_POINTS } from "./study.js";
 
 /** A point of the frontier as `rdi calibrate --json` prints it. */
 export interface FrontierRow {
@@ -31,12 +30,6 @@ export function frontierRow({ policy, clean, attacked }: FrontierPoint): Frontie
     exits,
     thresholds,
   };
-}
-
-/** 1 − macs ÷ the plain backbone's, in each ledger. */
-export function savedOf(model: ExitModel, { paper, full }: Macs): Macs {
-  const whole = costOfBackbone(model);
-  return { paper: 1 - paper / whole.paper, full: 1 - full / whole.full };
 }
 
 /** Writes a page of the accuracy–cost frontier beside equal shares, for clean and attacked images. */
@@ -70,11 +63,11 @@ export async function writePolicyReport(
     curves: kinds.flatMap(({ name, details, of }) => curves(name, model, chosen, of, details, clean)),
     exitShares: kinds.map(({ name, of }): ExitShares => ({ name, shares: of(chosen).shares })),
   });
-  await writeFileAtomic(path, new TextEncoder().encode(page));
+  await writeTextAtomic(path, page);
 }
 
 function resultRow(model: ExitModel, attack: string, form: string, { accuracy, macs }: PolicyOutcome): ResultRow {
-  return { model: model.name, attack, form, accuracy, macs, saved: savedOf(model, macs) };
+  return { model: model.name, attack, form, accuracy, macs, saved: savingsOf(model, macs) };
 }
 
 /** The chosen policies against all heads with equal shares of clean images. */

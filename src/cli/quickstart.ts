@@ -18,7 +18,7 @@ import {
   type TrainingLog,
 } from "../report/index.js";
 import type { TrainConfigInput } from "../training/index.js";
-import { writeFileAtomic } from "../util/atomic-file.js";
+import { writeTextAtomic } from "../util/atomic-file.js";
 import { addCommand } from "./command.js";
 import { openBackend, withEngineOptions, type EngineOptions } from "./engine-options.js";
 import { integer, number } from "./numbers.js";
@@ -175,7 +175,7 @@ async function writeReport(
     training: [single.training, dynamic.training],
     gallery: dynamic.study.gallery,
   });
-  await writeFileAtomic(join(out, "report.html"), new TextEncoder().encode(page));
+  await writeTextAtomic(join(out, "report.html"), page);
 }
 
 /** A curve with the point of the single-exit network under the same images: clean, or attacked by PGD. */

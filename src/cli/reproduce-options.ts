@@ -1,5 +1,6 @@
 import { Option, type Command } from "commander";
 import type { WeightsSource } from "../reproduce/weights.js";
+import { dataOption } from "./dataset-options.js";
 import { withEngineOptions, type EngineOptions } from "./engine-options.js";
 import { integer, number } from "./numbers.js";
 
@@ -35,7 +36,7 @@ export function withReproduceOptions(command: Command): Command {
     )
     .option("--train", "train the networks that have no weights, into --out")
     .option("--preset <name>", "how to train them, by name or from a .json file (default: the table's)")
-    .option("--data <dir>", "the folder of the data set's files, or the folder above it")
+    .addOption(dataOption())
     .option("--out <dir>", "where results, report and trained networks go (default: rdi-<table>)")
     .addOption(new Option("--only <list>", "these networks alone, as rdi-resnet38,resnet38/main").argParser(list))
     .addOption(

@@ -1,10 +1,9 @@
-import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import type { Backend } from "../backends/backend.js";
 import type { Dataset } from "../data/dataset.js";
 import { readSafetensors } from "../formats/safetensors.js";
-import { parseJson } from "../inference/adaptive-network.js";
+import { parseMetadata } from "../inference/adaptive-network.js";
 import { modelByName } from "../models/index.js";
 import { initialParams } from "../nn/exit-model.js";
 import { Network } from "../nn/network.js";
@@ -13,6 +12,7 @@ import type { TableRow } from "../reproduce/weights.js";
 import { expectSameRun } from "../training/checkpoint.js";
 import { trainConfigSchema, type TrainConfig } from "../training/index.js";
 import type { Preset } from "../training/preset.js";
+import { exists } from "../util/paths.js";
 import { trainWithProgress } from "./training-progress.js";
 import { UsageError } from "./usage-error.js";
 
@@ -80,12 +80,8 @@ const recordSchema = z.object({ config: trainConfigSchema, iteration: z.int(), i
 async function finishedModel(path: string, config: TrainConfig): Promise<string | undefined> {
   if (!(await exists(path))) return undefined;
   const { training = "{}" } = (await readSafetensors(path)).metadata;
-  const record = recordSchema.safeParse(parseJson(path, "training", training, z.unknown()));
+  const record = recordSchema.safeParse(parseMetadata(path, "training", training, z.unknown()));
   if (!record.success || record.data.iteration < record.data.iterations) return undefined;
   expectSameRun(path, record.data.config, config);
   return path;
-}
-
-async function exists(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => undefined)) !== undefined;
 }

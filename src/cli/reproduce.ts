@@ -12,8 +12,8 @@ import { StateFile } from "../reproduce/state.js";
 import { networkId, tables, type PaperTable } from "../reproduce/tables.js";
 import { findWeights, type TableRow } from "../reproduce/weights.js";
 import { openPreset } from "../training/preset-file.js";
-import { writeFileAtomic } from "../util/atomic-file.js";
-import { attackOf, expectExit } from "./attack-options.js";
+import { writeTextAtomic } from "../util/atomic-file.js";
+import { attackOf, expectExit, expectUsed } from "./attack-options.js";
 import { calibratedPolicy } from "./calibration.js";
 import { addCommand } from "./command.js";
 import { openSplit } from "./dataset-options.js";
@@ -70,6 +70,8 @@ function listTables(json: boolean | undefined): void {
 }
 
 async function run(table: PaperTable, out: string, options: ReproduceCommandOptions): Promise<TableResult> {
+  if (options.train !== true && options.preset !== undefined)
+    throw new UsageError(`Expected --train with --preset ${options.preset} but received none`);
   const given = await asUsage(() => findWeights(table, options.weights));
   const chosen = chosenRows(given, options.only);
   if (options.train !== true && chosen.every(({ weights }) => weights === undefined)) {
@@ -116,6 +118,7 @@ async function attacksOf(
 ): Promise<Attack[]> {
   const { forms = attack.forms, eps, step, steps, randomStart, seed } = options;
   const given = defined({ eps, step, steps, randomStart: randomStart ? undefined : false });
+  expectUsed(attack.method, given);
   const attacks = await Promise.all(
     forms.map((form) => attackOf({ attack: attack.method, form, norm: "linf", seed, ...given }, dataset)),
   );
@@ -178,8 +181,7 @@ async function measured(
 
 async function writeResults(out: string, result: TableResult, rows: readonly TableRow[]): Promise<void> {
   const logs = await Promise.all(rows.map((row) => trainingLog(out, row)));
-  const write = (name: string, text: string): Promise<void> =>
-    writeFileAtomic(join(out, name), new TextEncoder().encode(text));
+  const write = (name: string, text: string): Promise<void> => writeTextAtomic(join(out, name), text);
   await write("results.json", `${JSON.stringify(result, null, 2)}\n`);
   await write("results.md", markdownPage(result));
   await write("report.html", reportPage(result, logs.flat()));

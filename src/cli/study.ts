@@ -34,7 +34,8 @@ export function formsFor(exits: number): string[] {
   return [...Array.from({ length: exits - 1 }, (_, i) => `single:${i + 1}`), "main", "average", "max-average"];
 }
 
-const SWEEP_POINTS = 41;
+/** Of a curve of accuracy against cost. */
+export const SWEEP_POINTS = 41;
 
 export async function study(net: Network, options: StudyOptions): Promise<Study> {
   const { policy, dataset, attacks, cleanImages, attackedImages, samples, onProgress } = options;

@@ -3,7 +3,7 @@ import { DATASET_NAMES } from "../data/registry.js";
 import { modelByName } from "../models/index.js";
 import { parseTrainConfig, type TrainConfig, type TrainConfigInput, type TRAINING_METHODS } from "../training/index.js";
 import type { Preset } from "../training/preset.js";
-import { attackOf, expectExit, type AttackOptions } from "./attack-options.js";
+import { attackOf, expectExit, expectUsed, type AttackOptions } from "./attack-options.js";
 import { defined } from "./defined.js";
 import { DEFAULT_EPOCHS, type RunOptions } from "./train-options.js";
 import type { TrainSettings } from "./train-settings.js";
@@ -84,6 +84,7 @@ function attackOptions(
     method: base?.attack === null ? ("none" as const) : ("pgd" as const),
     form: "average",
   };
+  expectUsed(given.attack ?? attack, own);
   const same = given.attack === undefined || given.attack === attack;
   const carried = same ? settings : defined({ form: settings.form, eps: base?.attack?.eps });
   return {

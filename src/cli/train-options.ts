@@ -85,7 +85,7 @@ export function withTrainOptions(command: Command): Command {
     .addOption(
       new Option(
         "--attack-mode <mode>",
-        "whether attacks see dropout, as training does, or not (default: eval)",
+        "how the network runs while it is attacked: as in training (dropout, statistics of the batch) or as at inference (default: eval)",
       ).choices(["train", "eval"]),
     )
     .addOption(
@@ -120,7 +120,7 @@ export function withTrainOptions(command: Command): Command {
     );
   return withEngineOptions(command)
     .option("--resume", "go on with the run in --out, by its own settings")
-    .option("--overwrite", "begin anew even if --out holds an unfinished run")
+    .addOption(new Option("--overwrite", "begin anew even if --out holds an unfinished run").conflicts("resume"))
     .addOption(
       new Option("--time-limit <minutes>", "stop training after so long, with a calibrated model").argParser(number(0)),
     )

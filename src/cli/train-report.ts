@@ -7,7 +7,7 @@ import type { ExitModel } from "../nn/exit-model.js";
 import type { Network } from "../nn/network.js";
 import { renderReport, type ResultRow } from "../report/index.js";
 import type { TrainConfig } from "../training/index.js";
-import { writeFileAtomic } from "../util/atomic-file.js";
+import { writeTextAtomic } from "../util/atomic-file.js";
 import { ATTACK_SETTINGS } from "./attack-options.js";
 import { startProgress } from "./progress.js";
 import { formsFor, study } from "./study.js";
@@ -56,7 +56,7 @@ export async function writeTrainReport(
     training: [{ name: net.model.name, log: await readTrainingLog(log) }],
     ...results,
   });
-  await writeFileAtomic(report, new TextEncoder().encode(page));
+  await writeTextAtomic(report, page);
   return { report, rows: results.rows };
 }
 

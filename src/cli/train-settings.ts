@@ -1,9 +1,8 @@
 import { join } from "node:path";
 import { z } from "zod";
 import { trainConfigSchema, type TrainConfig } from "../training/index.js";
-import { writeFileAtomic } from "../util/atomic-file.js";
 import { FormatError } from "../util/errors.js";
-import { readFileBytes } from "../util/read-file.js";
+import { readJson, writeJson } from "../util/json-file.js";
 
 const settingsSchema = z.object({
   dataset: z.string(),
@@ -25,20 +24,13 @@ export interface TrainSettings {
 const FILE = "settings.json";
 
 export async function writeSettings(folder: string, settings: TrainSettings): Promise<void> {
-  await writeFileAtomic(join(folder, FILE), new TextEncoder().encode(`${JSON.stringify(settings, null, 2)}\n`));
+  await writeJson(join(folder, FILE), settings);
 }
 
 /** @throws FormatError if the folder holds no run, or a damaged one */
 export async function readSettings(folder: string): Promise<TrainSettings> {
   const path = join(folder, FILE);
-  const text = new TextDecoder().decode(await readFileBytes(path, "the settings of a training run to resume"));
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new FormatError(path, `Expected JSON but received: ${(error as Error).message}`);
-  }
-  const result = settingsSchema.safeParse(value);
+  const result = settingsSchema.safeParse(await readJson(path, "the settings of a training run to resume"));
   if (!result.success)
     throw new FormatError(path, `Expected training settings but received: ${z.prettifyError(result.error)}`);
   return result.data;

@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { rm, stat } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { writeFileAtomic } from "../util/atomic-file.js";
 import { RdiError } from "../util/errors.js";
+import { exists, isFolder } from "../util/paths.js";
 import { makeFolder } from "../util/make-folder.js";
 
 /**
@@ -19,14 +20,13 @@ export async function expectWritableFolder(folder: string): Promise<void> {
 
 /** The same of a file: its folder is writable, and no folder has its name. */
 export async function expectWritableFile(path: string): Promise<void> {
-  const there = await stat(path).catch(() => undefined);
-  if (there?.isDirectory() === true)
+  if (await isFolder(path))
     throw new RdiError(`Cannot write ${path}: there is a folder of that name; choose another name`);
   await expectWritableFolder(dirname(path));
 }
 
 /** Makes sure that nothing is overwritten unasked. @throws RdiError if there is something at `path` and `force` is not set */
 export async function expectNew(path: string, force: boolean): Promise<void> {
-  if (force || (await stat(path).catch(() => undefined)) === undefined) return;
+  if (force || !(await exists(path))) return;
   throw new RdiError(`Expected no file at ${path} but found one; give --force to replace it, or choose another name`);
 }

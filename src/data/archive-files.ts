@@ -1,6 +1,7 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { FormatError } from "../util/errors.js";
+import { isFile } from "../util/paths.js";
 import { readFileBytes } from "../util/read-file.js";
 import { readTar } from "./tar.js";
 
@@ -96,8 +97,4 @@ async function readFromTar(
     throw new FormatError(path, `Expected ${missing.join(", ")} in the archive but received no such file`);
   }
   return new Map([...files].map(([name, bytes]) => [name, { source: `${path}: ${name}`, bytes }]));
-}
-
-async function isFile(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => undefined))?.isFile() === true;
 }

@@ -139,9 +139,7 @@ export function batches(dataset: Dataset, options: BatchOptions): Iterable<Batch
   const { batchSize, shuffleSeed, epoch = 0, dropLast = false } = options;
   expectArgument(Number.isInteger(batchSize) && batchSize > 0, "batchSize", "a positive integer", batchSize);
   const order =
-    shuffleSeed === undefined
-      ? Uint32Array.from({ length: dataset.length }, (_, i) => i)
-      : epochOrder(dataset.length, shuffleSeed, epoch);
+    shuffleSeed === undefined ? firstIndices(dataset.length) : epochOrder(dataset.length, shuffleSeed, epoch);
   const end = dropLast ? dataset.length - (dataset.length % batchSize) : dataset.length;
   return {
     *[Symbol.iterator]() {
@@ -159,6 +157,15 @@ export function readBatch(dataset: Dataset, indices: Uint32Array): Batch {
   const labels = new Int32Array(size);
   dataset.read(indices, images, labels);
   return { images, labels, indices, size };
+}
+
+/** The first `count` images, in new arrays; all of them by default. */
+export function readFirst(dataset: Dataset, count = dataset.length): Batch {
+  return readBatch(dataset, firstIndices(count));
+}
+
+function firstIndices(count: number): Uint32Array {
+  return Uint32Array.from({ length: count }, (_, i) => i);
 }
 
 function view(base: Dataset, length: number, indexOf: (index: number) => number): Dataset {

@@ -1,7 +1,8 @@
-import { readdir, stat } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { FormatError, expectArgument } from "../util/errors.js";
 import { nextTurn } from "../util/next-turn.js";
+import { isFolder } from "../util/paths.js";
 import { readFileBytes } from "../util/read-file.js";
 import { byteDataset, imageSize, type Dataset } from "./dataset.js";
 import { decodeImage, listImages, type ImageShape } from "./images.js";
@@ -132,10 +133,6 @@ async function foldersIn(dir: string): Promise<string[]> {
   }
   const folders = await Promise.all(names.map((name) => isFolder(join(dir, name))));
   return names.filter((name, i) => folders[i] && !name.startsWith("."));
-}
-
-async function isFolder(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => undefined))?.isDirectory() === true;
 }
 
 interface LabelledFile {

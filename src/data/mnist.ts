@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import { FormatError, expectArgument } from "../util/errors.js";
+import { isFile } from "../util/paths.js";
 import { readFileBytes } from "../util/read-file.js";
 import { byteDataset, type Dataset } from "./dataset.js";
 import { parseIdx } from "./idx.js";
@@ -94,8 +95,7 @@ function namesOf(prefix: string, kind: string, idx: string): string[] {
 async function firstExisting(folder: string, names: readonly string[]): Promise<string | undefined> {
   for (const name of names) {
     const path = join(folder, name);
-    const found = await stat(path).catch(() => undefined);
-    if (found?.isFile()) return path;
+    if (await isFile(path)) return path;
   }
   return undefined;
 }

@@ -6,7 +6,7 @@ import type { Graph, Node, Value } from "./types.js";
 export type Precision = "float32" | "float64";
 
 /** An array for `count` elements of a spec's dtype at the given precision. */
-export function arrayFor(spec: Spec, count: number, precision: Precision): NumberArray {
+function arrayFor(spec: Spec, count: number, precision: Precision): NumberArray {
   if (spec.dtype === "i32") return new Int32Array(count);
   return precision === "float64" ? new Float64Array(count) : new Float32Array(count);
 }

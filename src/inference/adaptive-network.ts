@@ -6,9 +6,10 @@ import type { ExitModel } from "../nn/exit-model.js";
 import { Network } from "../nn/network.js";
 import { concreteShape, formatSpec } from "../ops/spec.js";
 import { FormatError, RdiError } from "../util/errors.js";
+import { parseJson } from "../util/json-file.js";
 import { quote } from "../util/quote.js";
 import { classify, type Classification, type ClassifyOptions } from "./classify.js";
-import { checkPolicy, lastExitPolicy, type ExitPolicy } from "./policy.js";
+import { checkPolicy, lastExitPolicy, policySchema, type ExitPolicy } from "./policy.js";
 
 /** A network with the policy by which images leave it. */
 export class AdaptiveNetwork extends Network {
@@ -46,7 +47,6 @@ export type TrainingRecord = Readonly<Record<string, unknown>>;
 /** In the metadata of a weights file; other safetensors files are weights without a model's name. */
 export const FORMAT = "rdi-net";
 
-const policySchema = z.object({ exits: z.array(z.int()), thresholds: z.array(z.number()) });
 const recordSchema = z.record(z.string(), z.unknown());
 
 /**
@@ -59,9 +59,10 @@ export async function load(path: string, { backend }: { readonly backend: Backen
   const { tensors, metadata } = await readSafetensors(path);
   const model = namedModel(path, metadata);
   const weights = weightsOf(model, tensors, path);
-  const policy = metadata.policy === undefined ? undefined : parseJson(path, "policy", metadata.policy, policySchema);
+  const policy =
+    metadata.policy === undefined ? undefined : parseMetadata(path, "policy", metadata.policy, policySchema);
   const training =
-    metadata.training === undefined ? undefined : parseJson(path, "training", metadata.training, recordSchema);
+    metadata.training === undefined ? undefined : parseMetadata(path, "training", metadata.training, recordSchema);
   try {
     return new AdaptiveNetwork(model, backend, weights, policy, training);
   } catch (error) {
@@ -157,14 +158,8 @@ export async function save(
 }
 
 /** Metadata that is JSON of a known form. @throws FormatError that names the metadata */
-export function parseJson<T>(path: string, name: string, text: string, schema: z.ZodType<T>): T {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new FormatError(path, `Expected JSON for the metadata ${name} but received: ${(error as Error).message}`);
-  }
-  const result = schema.safeParse(value);
+export function parseMetadata<T>(path: string, name: string, text: string, schema: z.ZodType<T>): T {
+  const result = schema.safeParse(parseJson(text, path, `JSON for the metadata ${name}`));
   if (!result.success)
     throw new FormatError(
       path,

@@ -1,7 +1,7 @@
 import type { Attack } from "../attacks/index.js";
 import { slice, type Dataset } from "../data/dataset.js";
 import type { Macs } from "../graph/cost.js";
-import type { ExitModel } from "../nn/exit-model.js";
+import { exitNumbers, type ExitModel } from "../nn/exit-model.js";
 import type { Network } from "../nn/network.js";
 import { expectArgument } from "../util/errors.js";
 import { evaluate, selectExits, type ExitDetails, type PolicyOutcome } from "./evaluate.js";
@@ -88,7 +88,7 @@ export async function calibrateFor(
         ...[...faced.values()].map(({ details }) => ({ details, weight: share / faced.size })),
       ].filter(({ weight }) => weight > 0),
     );
-  if (share > 0) await face(allExits(net.model));
+  if (share > 0) await face(exitNumbers(net.model));
   let chosen = chooseAgain();
   for (let round = 1; share > 0 && round < MAX_ROUNDS && !faced.has(chosen.policy.exits.join()); round++) {
     await face(chosen.policy.exits);
@@ -97,10 +97,6 @@ export async function calibrateFor(
   const { exits } = chosen.policy;
   const { attack, details } = faced.get(exits.join()) ?? (await face(exits));
   return { ...describe(chosen, macsOf, { clean, attacked: details }), attack };
-}
-
-function allExits({ exits }: ExitModel): number[] {
-  return Array.from({ length: exits }, (_, i) => i + 1);
 }
 
 interface AttackedImages {

@@ -4,7 +4,7 @@ import { imageSpec, inferenceGraph } from "../nn/exit-model.js";
 import { checkImages, type Network } from "../nn/network.js";
 import { imageElements } from "../ops/spec.js";
 import type { Disposable } from "../util/disposable.js";
-import { expectArgument } from "../util/errors.js";
+import { expectCount } from "../util/errors.js";
 import { argmaxOfRow } from "./all-exits.js";
 import { checkPolicy, policyMacs, type ExitPolicy } from "./policy.js";
 
@@ -38,7 +38,7 @@ export async function classify(
   { batchSize = 256 }: ClassifyOptions = {},
 ): Promise<Classification[]> {
   checkPolicy(net.model, policy);
-  expectArgument(Number.isSafeInteger(batchSize) && batchSize >= 1, "batchSize", "an integer of 1 or more", batchSize);
+  expectCount(batchSize, "batchSize");
   const count = checkImages(net.model, images);
   const row = images.length / count;
   const capacity = Math.min(batchSize, 2 ** Math.ceil(Math.log2(count)));

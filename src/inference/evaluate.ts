@@ -1,9 +1,10 @@
 import type { Attack, Norm } from "../attacks/index.js";
 import { batches, type Batch, type Dataset } from "../data/dataset.js";
 import type { Macs } from "../graph/cost.js";
-import { costOfBackbone } from "../nn/exit-model.js";
+import { savingsOf } from "../nn/exit-model.js";
 import type { Network } from "../nn/network.js";
-import { expectArgument } from "../util/errors.js";
+import { expectCount } from "../util/errors.js";
+import { mean } from "../util/mean.js";
 import { nextTurn } from "../util/next-turn.js";
 import { argmaxOfRow, crossEntropyOfRow, runAllExits, type ExitOutputs } from "./all-exits.js";
 import { checkDataset } from "./calibrate.js";
@@ -121,7 +122,7 @@ export async function evaluate(
   const { model, backend } = net;
   checkPolicy(model, policy);
   checkDataset(model, dataset);
-  expectArgument(Number.isSafeInteger(batchSize) && batchSize >= 1, "batchSize", "an integer of 1 or more", batchSize);
+  expectCount(batchSize, "batchSize");
   const started = performance.now();
   const tally = new Tally(net, policy, dataset.length);
   const slowed = new Tally(net, policy, dataset.length);
@@ -229,11 +230,14 @@ class Tally {
       share: adaptive.shares[i]!,
       macs: cost,
     }));
-    const full = costOfBackbone(model);
-    const saved = { paper: 1 - adaptive.macs.paper / full.paper, full: 1 - adaptive.macs.full / full.full };
     return {
       exits,
-      adaptive: { accuracy: adaptive.accuracy, macs: adaptive.macs, saved, thresholds: this.policy.thresholds },
+      adaptive: {
+        accuracy: adaptive.accuracy,
+        macs: adaptive.macs,
+        saved: savingsOf(model, adaptive.macs),
+        thresholds: this.policy.thresholds,
+      },
     };
   }
 }
@@ -287,8 +291,4 @@ function* samples(
       ...(chosen && { chosen: chosen[n]! }),
     };
   }
-}
-
-function mean(values: ArrayLike<number>): number {
-  return Array.from(values).reduce((sum, value) => sum + value, 0) / values.length;
 }

@@ -4,7 +4,7 @@ import type { ExitModel } from "../nn/exit-model.js";
 import { checkWeights } from "../nn/network.js";
 import { concreteShape, formatSpec } from "../ops/spec.js";
 import { FormatError, RdiError } from "../util/errors.js";
-import { nameText } from "../util/quote.js";
+import { shortList, nameText } from "../util/quote.js";
 
 type Tensors = ReadonlyMap<string, StoredTensor>;
 
@@ -79,8 +79,7 @@ function otherClasses(model: ExitModel, tensors: Tensors, misshapen: readonly st
 const SHOWN = 4;
 
 function list(names: readonly string[]): string {
-  const more = names.length - SHOWN;
-  return more > 0 ? `${names.slice(0, SHOWN).join(", ")} and ${more} more` : names.join(", ");
+  return shortList(names, SHOWN);
 }
 
 function shapeOf(model: ExitModel, name: string): readonly number[] {

@@ -32,7 +32,7 @@ export interface OptimizedPolicy extends PolicyPoint {
  * moving one or two thresholds at a time. The same samples give the same policy.
  *
  * @param samples such as clean and attacked images; accuracy and cost are means over them by weight
- * @param macsOf the cost of leaving at each exit 1 … N where only the heads of `exits` run
+ * @param macsOf the cost of leaving at each exit 1 … N where only the heads of `exits` run, as `policyMacs` tells it
  * @throws ArgumentError if no policy meets the constraint, naming what can be reached; or for bad samples
  */
 export function optimizePolicy(

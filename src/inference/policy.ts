@@ -1,3 +1,4 @@
+import { z } from "zod";
 import { exitMacs, type Macs } from "../graph/cost.js";
 import { inferenceGraph, type ExitModel } from "../nn/exit-model.js";
 import { ArgumentError } from "../util/errors.js";
@@ -9,6 +10,9 @@ export interface ExitPolicy {
   /** Entropies in nats, of all of `exits` but the last. */
   readonly thresholds: readonly number[];
 }
+
+/** An `ExitPolicy` as files hold it; whether it fits a model says `checkPolicy`. */
+export const policySchema = z.object({ exits: z.array(z.int()), thresholds: z.array(z.number()) });
 
 /** In nats: above log(classes) for any number of classes. Finite, since thresholds are stored as JSON. */
 export const ABOVE_ANY_ENTROPY = 1000;

@@ -68,9 +68,14 @@ export function inferenceGraph(model: ExitModel): Graph {
   });
 }
 
+/** The numbers of its exits: 1 … N. */
+export function exitNumbers({ exits }: Pick<ExitModel, "exits">): number[] {
+  return Array.from({ length: exits }, (_, i) => i + 1);
+}
+
 /** Names of the logits of every exit in an inference graph, in order. */
 export function logitNames(model: ExitModel): string[] {
-  return Array.from({ length: model.exits }, (_, i) => `exit${i + 1}.logits`);
+  return exitNumbers(model).map((exit) => `exit${exit}.logits`);
 }
 
 /** What leaving at each exit costs, in both ledgers. */
@@ -81,6 +86,12 @@ export function costOfExits(model: ExitModel): Macs[] {
 /** What the plain backbone costs. */
 export function costOfBackbone(model: ExitModel): Macs {
   return costOfExits(model.backbone).at(-1)!;
+}
+
+/** 1 − macs ÷ the plain backbone's, in each ledger. */
+export function savingsOf(model: ExitModel, { paper, full }: Macs): Macs {
+  const whole = costOfBackbone(model);
+  return { paper: 1 - paper / whole.paper, full: 1 - full / whole.full };
 }
 
 /** Initial parameters; a function of the seed. */

@@ -1,5 +1,15 @@
 import type { Value } from "../graph/types.js";
-import { expectRank, expectSpecs, need, tensor, type NoAttrs, type NumberArray, type OpDef } from "./op.js";
+import {
+  expectRank,
+  expectSpecs,
+  need,
+  tensor,
+  type NoAttrs,
+  type NumberArray,
+  type OpDef,
+  type ReferenceTensor,
+} from "./op.js";
+import { mean } from "../util/mean.js";
 import { f32, i32, isPerImage, sameSpec, type Spec } from "./spec.js";
 
 function logitsSpec(op: string, ins: readonly (Spec | null)[], i: number): Spec {
@@ -14,14 +24,37 @@ function labelsSpec(op: string, ins: readonly (Spec | null)[], i: number): void 
   expectSpecs(op, sameSpec(labels, i32("N")), "labels [N] i32", { labels });
 }
 
-/** Softmax of one row, shifted by its maximum so that nothing overflows; returns log Σ exp. */
-function softmaxRow(x: NumberArray, start: number, classes: number, out: Float64Array): number {
-  let max = -Infinity;
-  for (let k = 0; k < classes; k++) max = Math.max(max, x[start + k]!);
-  let sum = 0;
-  for (let k = 0; k < classes; k++) sum += out[k] = Math.exp(x[start + k]! - max);
-  for (let k = 0; k < classes; k++) out[k]! /= sum;
-  return max + Math.log(sum);
+/** Softmax of one row, shifted by its maximum so that nothing overflows, and log Σ exp. */
+function softmaxOf(row: NumberArray): { readonly p: Float64Array; readonly logSum: number } {
+  const max = Math.max(...row);
+  const p = Float64Array.from(row, (value) => Math.exp(value - max));
+  const sum = p.reduce((a, b) => a + b, 0);
+  return { p: p.map((value) => value / sum), logSum: max + Math.log(sum) };
+}
+
+/** The logits of image `n`. */
+function rowOf({ shape, data }: ReferenceTensor, n: number): NumberArray {
+  const classes = shape[1]!;
+  return data.subarray(n * classes, (n + 1) * classes);
+}
+
+/** The shape and the reference of what is computed from each image's logits alone: [N,K] → [N]. */
+function scalarOfLogits(
+  name: string,
+  out: Spec,
+  of: (row: NumberArray) => number,
+): Pick<OpDef<NoAttrs>, "name" | "kind" | "infer" | "reference"> {
+  return {
+    name,
+    kind: "map",
+    infer(ins) {
+      logitsSpec(name, ins, 0);
+      return out;
+    },
+    reference(ins, _attrs, { data }) {
+      for (let n = 0; n < data.length; n++) data[n] = of(rowOf(tensor(ins, 0), n));
+    },
+  };
 }
 
 /** Cross-entropy −log softmax(logits)[label], in nats, of each image: logits [N,K], labels [N] in 0 … K−1 → [N]. */
@@ -34,12 +67,9 @@ export const crossEntropy: OpDef<NoAttrs> = {
     return f32("N");
   },
   reference(ins, _attrs, out) {
-    const logits = tensor(ins, 0);
-    const classes = logits.shape[1]!;
-    const p = new Float64Array(classes);
     for (let n = 0; n < out.data.length; n++) {
-      const logSum = softmaxRow(logits.data, n * classes, classes, p);
-      out.data[n] = logSum - logits.data[n * classes + tensor(ins, 1).data[n]!]!;
+      const row = rowOf(tensor(ins, 0), n);
+      out.data[n] = softmaxOf(row).logSum - row[tensor(ins, 1).data[n]!]!;
     }
   },
   vjp(g, node, ct, needs) {
@@ -60,9 +90,8 @@ export const crossEntropyGrad: OpDef<NoAttrs> = {
   },
   reference(ins, _attrs, out) {
     const classes = out.shape[1]!;
-    const p = new Float64Array(classes);
     for (let n = 0; n < out.shape[0]!; n++) {
-      softmaxRow(tensor(ins, 1).data, n * classes, classes, p);
+      const { p } = softmaxOf(rowOf(tensor(ins, 1), n));
       p[tensor(ins, 2).data[n]!]! -= 1;
       for (let k = 0; k < classes; k++) out.data[n * classes + k] = tensor(ins, 0).data[n]! * p[k]!;
     }
@@ -113,10 +142,8 @@ export const margin: OpDef<MarginAttrs> = {
     return f32("N");
   },
   reference(ins, attrs, out) {
-    const logits = tensor(ins, 0);
-    const classes = logits.shape[1]!;
     for (let n = 0; n < out.data.length; n++) {
-      const row = logits.data.subarray(n * classes, (n + 1) * classes);
+      const row = rowOf(tensor(ins, 0), n);
       const label = tensor(ins, 1).data[n]!;
       const { other, spread } = rank(row, label, attrs);
       out.data[n] = (row[other]! - row[label]!) / spread;
@@ -142,13 +169,12 @@ export const marginGrad: OpDef<MarginAttrs> = {
     return logits;
   },
   reference(ins, attrs, out) {
-    const classes = out.shape[1]!;
     for (let n = 0; n < out.shape[0]!; n++) {
-      const row = tensor(ins, 1).data.subarray(n * classes, (n + 1) * classes);
+      const row = rowOf(tensor(ins, 1), n);
       const label = tensor(ins, 2).data[n]!;
       const { first, third, other, spread } = rank(row, label, attrs);
       const ct = tensor(ins, 0).data[n]! / spread;
-      const gradient = out.data.subarray(n * classes, (n + 1) * classes);
+      const gradient = rowOf(out, n);
       gradient[other]! += ct;
       gradient[label]! -= ct;
       if (!attrs.scaled) continue;
@@ -162,23 +188,7 @@ export const marginGrad: OpDef<MarginAttrs> = {
 
 /** Cross-entropy −(1/K)·Σ log softmax(logits) to the uniform distribution, in nats: [N,K] → [N]. Least, log K, where all classes are alike. */
 export const uniformCrossEntropy: OpDef<NoAttrs> = {
-  name: "uniformCrossEntropy",
-  kind: "map",
-  infer(ins) {
-    logitsSpec("uniformCrossEntropy", ins, 0);
-    return f32("N");
-  },
-  reference(ins, _attrs, out) {
-    const logits = tensor(ins, 0);
-    const classes = logits.shape[1]!;
-    const p = new Float64Array(classes);
-    for (let n = 0; n < out.data.length; n++) {
-      const logSum = softmaxRow(logits.data, n * classes, classes, p);
-      let total = 0;
-      for (let k = 0; k < classes; k++) total += logits.data[n * classes + k]!;
-      out.data[n] = logSum - total / classes;
-    }
-  },
+  ...scalarOfLogits("uniformCrossEntropy", f32("N"), (row) => softmaxOf(row).logSum - mean(row)),
   vjp(g, node, ct) {
     const logits = node.in[0]!;
     const shift = -1 / Number(g.spec(logits).shape[1]);
@@ -192,12 +202,7 @@ export const softmax: OpDef<NoAttrs> = {
   kind: "map",
   infer: (ins) => logitsSpec("softmax", ins, 0),
   reference(ins, _attrs, out) {
-    const classes = out.shape[1]!;
-    const p = new Float64Array(classes);
-    for (let n = 0; n < out.shape[0]!; n++) {
-      softmaxRow(tensor(ins, 0).data, n * classes, classes, p);
-      out.data.set(p, n * classes);
-    }
+    for (let n = 0; n < out.shape[0]!; n++) rowOf(out, n).set(softmaxOf(rowOf(tensor(ins, 0), n)).p);
   },
 };
 
@@ -205,40 +210,13 @@ export const softmax: OpDef<NoAttrs> = {
 export const ENTROPY_OFFSET = 1e-5;
 
 /** −Σ p·log(p + 1e-5) of softmax(logits), in nats: [N,K] → [N]. */
-export const entropy: OpDef<NoAttrs> = {
-  name: "entropy",
-  kind: "map",
-  infer(ins) {
-    logitsSpec("entropy", ins, 0);
-    return f32("N");
-  },
-  reference(ins, _attrs, out) {
-    const classes = tensor(ins, 0).shape[1]!;
-    const p = new Float64Array(classes);
-    for (let n = 0; n < out.data.length; n++) {
-      softmaxRow(tensor(ins, 0).data, n * classes, classes, p);
-      out.data[n] = -p.reduce((sum, q) => sum + q * Math.log(q + ENTROPY_OFFSET), 0);
-    }
-  },
-};
+export const entropy: OpDef<NoAttrs> = scalarOfLogits(
+  "entropy",
+  f32("N"),
+  (row) => -softmaxOf(row).p.reduce((sum, q) => sum + q * Math.log(q + ENTROPY_OFFSET), 0),
+);
 
 /** The first class of the largest logit: [N,K] → [N] i32. */
-export const argmax: OpDef<NoAttrs> = {
-  name: "argmax",
-  kind: "map",
-  infer(ins) {
-    logitsSpec("argmax", ins, 0);
-    return i32("N");
-  },
-  reference(ins, _attrs, out) {
-    const logits = tensor(ins, 0);
-    const classes = logits.shape[1]!;
-    for (let n = 0; n < out.data.length; n++) {
-      let best = 0;
-      for (let k = 1; k < classes; k++) {
-        if (logits.data[n * classes + k]! > logits.data[n * classes + best]!) best = k;
-      }
-      out.data[n] = best;
-    }
-  },
-};
+export const argmax: OpDef<NoAttrs> = scalarOfLogits("argmax", i32("N"), (row) =>
+  Array.from(row).reduce((best, value, k) => (value > row[best]! ? k : best), 0),
+);

@@ -81,7 +81,7 @@ const CAPTION =
   "plain backbone’s cost that was not spent: in the paper’s ledger, and in the full one, which counts everything that ran.";
 
 /** What holds for the whole table. */
-export function settingsText({ settings }: TableResult): Record<string, string | number> {
+function settingsText({ settings }: TableResult): Record<string, string | number> {
   return {
     Table: settings.table,
     Attack: settings.method.toUpperCase(),

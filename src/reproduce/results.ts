@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { policySchema } from "../inference/policy.js";
 
 const macsSchema = z.object({ paper: z.number(), full: z.number() });
 
@@ -37,12 +38,12 @@ const cellSchema = z.object({
 /** What is known of a network: its weights by their digest, the exits it uses, and the cells that are done. */
 const measuredSchema = z.object({
   sha256: z.string(),
-  policy: z.object({ exits: z.array(z.int()), thresholds: z.array(z.number()) }),
+  policy: policySchema,
   cells: z.record(z.string(), cellSchema),
 });
 
 /** What a figure depends on besides weights and policy; equal for all figures of a table. */
-export const tableSettingsSchema = z.strictObject({
+const tableSettingsSchema = z.strictObject({
   table: z.string(),
   dataset: z.string(),
   /** Where exit thresholds come from: a rule, a file, or the weights. */

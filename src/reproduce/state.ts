@@ -1,7 +1,6 @@
-import { stat } from "node:fs/promises";
-import { writeFileAtomic } from "../util/atomic-file.js";
 import { ArgumentError, FormatError } from "../util/errors.js";
-import { readFileBytes } from "../util/read-file.js";
+import { exists } from "../util/paths.js";
+import { readJson, writeJson } from "../util/json-file.js";
 import { checkSettings, differingSettings } from "../util/settings.js";
 import { stateSchema, type MeasuredNetwork, type TableSettings, type TableState } from "./results.js";
 
@@ -23,8 +22,7 @@ export class StateFile {
    * @throws ArgumentError naming the settings in which it differs from those asked for
    */
   static async open(path: string, settings: TableSettings): Promise<StateFile> {
-    const there = await stat(path).catch(() => undefined);
-    if (there === undefined) return new StateFile(path, { format: "rdi-net-table", settings, networks: {} });
+    if (!(await exists(path))) return new StateFile(path, { format: "rdi-net-table", settings, networks: {} });
     const state = await readState(path);
     const differing = differingSettings(state.settings, settings);
     if (differing.length > 0) {
@@ -50,19 +48,12 @@ export class StateFile {
 
   async keep(id: string, network: MeasuredNetwork): Promise<void> {
     this.#state.networks[id] = network;
-    await writeFileAtomic(this.path, new TextEncoder().encode(`${JSON.stringify(this.#state, null, 2)}\n`));
+    await writeJson(this.path, this.#state);
   }
 }
 
 async function readState(path: string): Promise<TableState> {
-  const text = new TextDecoder().decode(await readFileBytes(path, "the state of a table"));
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new FormatError(path, `Expected JSON but received: ${(error as Error).message}`);
-  }
-  const result = checkSettings(stateSchema, value);
+  const result = checkSettings(stateSchema, await readJson(path, "the state of a table"));
   if ("problems" in result) throw new FormatError(path, result.problems);
   return result.data;
 }

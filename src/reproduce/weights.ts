@@ -1,10 +1,11 @@
-import { readdir, stat } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { readSafetensors } from "../formats/safetensors.js";
-import { parseJson } from "../inference/adaptive-network.js";
+import { FORMAT, parseMetadata } from "../inference/adaptive-network.js";
 import { models } from "../models/index.js";
 import { ArgumentError, FormatError } from "../util/errors.js";
+import { isFolder } from "../util/paths.js";
 import { networkId, type PaperTable, type TableNetwork } from "./tables.js";
 
 /** A network of a table, with the file of its weights where there is one. */
@@ -20,7 +21,7 @@ export interface WeightsSource {
 }
 
 /** The defence of weights that do not say how they were trained. */
-export const UNKNOWN_DEFENCE = "unknown";
+const UNKNOWN_DEFENCE = "unknown";
 
 /**
  * The rows of a table with the weights found for them. Weights of a defence that the table has not, or that is not known, get a row of their own after
@@ -52,11 +53,7 @@ interface FoundWeights {
 
 async function networksIn({ path, network }: WeightsSource, table: PaperTable): Promise<FoundWeights[]> {
   const known = new Set(table.networks.map(({ model }) => model));
-  const folder = await stat(path).then(
-    (there) => there.isDirectory(),
-    () => false,
-  );
-  if (folder) {
+  if (await isFolder(path)) {
     if (network !== undefined)
       throw new ArgumentError(`Expected a file for ${network} but received the folder ${path}`);
     const found = await Promise.all((await weightsFilesIn(path)).map((file) => describeWeights(file)));
@@ -66,7 +63,7 @@ async function networksIn({ path, network }: WeightsSource, table: PaperTable): 
   if (found === undefined) {
     throw new FormatError(
       path,
-      'Expected a weights file that names its model (metadata "format": "rdi-net") but received another',
+      `Expected a weights file that names its model (metadata "format": "${FORMAT}") but received another`,
     );
   }
   const [model = found.network.model, defence = found.network.defence] = network?.split("/") ?? [];
@@ -92,8 +89,8 @@ const recordSchema = z.object({ config: z.object({ attack: z.object({ form: z.st
 /** The network of a weights file; undefined if it is something else, such as a checkpoint. */
 async function describeWeights(path: string): Promise<FoundWeights | undefined> {
   const { metadata } = await readSafetensors(path);
-  if (metadata.format !== "rdi-net" || metadata.model === undefined) return undefined;
-  const record = recordSchema.safeParse(parseJson(path, "training", metadata.training ?? "{}", z.unknown()));
+  if (metadata.format !== FORMAT || metadata.model === undefined) return undefined;
+  const record = recordSchema.safeParse(parseMetadata(path, "training", metadata.training ?? "{}", z.unknown()));
   const defence = record.success ? defenceOf(metadata.model, record.data.config.attack) : UNKNOWN_DEFENCE;
   return { path, network: { model: metadata.model, defence } };
 }

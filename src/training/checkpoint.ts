@@ -1,9 +1,9 @@
-import { stat } from "node:fs/promises";
 import { z } from "zod";
 import { readSafetensors, writeSafetensors, type StoredTensor } from "../formats/safetensors.js";
-import { parseJson, storedWeights, weightsOf } from "../inference/adaptive-network.js";
+import { parseMetadata, storedWeights, weightsOf } from "../inference/adaptive-network.js";
 import { learnedParams, type ExitModel } from "../nn/exit-model.js";
 import { ArgumentError, FormatError } from "../util/errors.js";
+import { exists } from "../util/paths.js";
 import { differingSettings } from "../util/settings.js";
 import { trainConfigSchema, type TrainConfig } from "./config.js";
 import type { LossHistory } from "./loss-watch.js";
@@ -67,9 +67,9 @@ export async function readCheckpoint(path: string, model: ExitModel): Promise<Ch
       ),
       path,
     );
-  const { history, ...position } = parseJson(path, "position", metadata.position, positionSchema);
+  const { history, ...position } = parseMetadata(path, "position", metadata.position, positionSchema);
   return {
-    config: parseJson(path, "config", metadata.config, trainConfigSchema),
+    config: parseMetadata(path, "config", metadata.config, trainConfigSchema),
     ...position,
     history,
     weights: unprefixed(WEIGHT, model.params),
@@ -79,9 +79,9 @@ export async function readCheckpoint(path: string, model: ExitModel): Promise<Ch
 
 /** Keeps a run that was interrupted from being overwritten by mistake. @throws ArgumentError */
 export async function expectNoUnfinishedRun(path: string): Promise<void> {
-  if ((await stat(path).catch(() => undefined)) === undefined) return;
+  if (!(await exists(path))) return;
   const { metadata } = await readSafetensors(path);
-  const { iteration, iterations } = parseJson(path, "position", metadata.position ?? "", positionSchema);
+  const { iteration, iterations } = parseMetadata(path, "position", metadata.position ?? "", positionSchema);
   if (iteration === 0 || iteration === iterations) return;
   throw new ArgumentError(
     `Expected a folder without an unfinished run but received ${path} at iteration ${iteration} of ${iterations}: resume it, overwrite it, or choose another folder`,

@@ -1,5 +1,5 @@
 import { appendFile, readFile } from "node:fs/promises";
-import { writeFileAtomic } from "../util/atomic-file.js";
+import { writeTextAtomic } from "../util/atomic-file.js";
 import { RdiError } from "../util/errors.js";
 
 /** A log of one JSON object a line, each with the number of its iteration. */
@@ -9,7 +9,7 @@ export class JsonLog {
   /** Starts the log anew, or keeps of an old one what lies at or before an iteration that is resumed from. */
   async begin(resumedAt?: number): Promise<void> {
     const lines = resumedAt === undefined ? [] : (await this.#lines()).filter((line) => isAtOrBefore(line, resumedAt));
-    await writeFileAtomic(this.path, new TextEncoder().encode(lines.map((line) => `${line}\n`).join("")));
+    await writeTextAtomic(this.path, lines.map((line) => `${line}\n`).join(""));
   }
 
   async append(entry: { readonly iteration: number }): Promise<void> {

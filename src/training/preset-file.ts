@@ -1,6 +1,5 @@
-import { writeFileAtomic } from "../util/atomic-file.js";
-import { ArgumentError, FormatError } from "../util/errors.js";
-import { readFileBytes } from "../util/read-file.js";
+import { ArgumentError } from "../util/errors.js";
+import { readJson, writeJson } from "../util/json-file.js";
 import { parsePreset, type Preset } from "./preset.js";
 import { presets } from "./presets.js";
 
@@ -14,7 +13,7 @@ const SCHEMA = "./node_modules/rdi-net/schema/preset.schema.json";
  * @throws FormatError if the file is missing or is no JSON
  */
 export async function openPreset(nameOrFile: string): Promise<Preset> {
-  if (nameOrFile.endsWith(".json")) return await readPreset(nameOrFile);
+  if (nameOrFile.endsWith(".json")) return parsePreset(await readJson(nameOrFile, "a preset"), nameOrFile);
   const preset = presets.get(nameOrFile);
   if (preset === undefined) {
     throw new ArgumentError(
@@ -24,20 +23,9 @@ export async function openPreset(nameOrFile: string): Promise<Preset> {
   return preset;
 }
 
-async function readPreset(path: string): Promise<Preset> {
-  const text = new TextDecoder().decode(await readFileBytes(path, "a preset"));
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new FormatError(path, `Expected JSON but received: ${(error as Error).message}`);
-  }
-  return parsePreset(value, path);
-}
-
 /** Writes a preset as JSON, atomically. @throws RdiError if it cannot be written */
 export async function writePreset(path: string, preset: Preset): Promise<void> {
   // How many threads results repeat under is a matter of the machine; JSON leaves out what is undefined.
   const file = { $schema: SCHEMA, ...preset, config: { ...preset.config, threads: undefined } };
-  await writeFileAtomic(path, new TextEncoder().encode(`${JSON.stringify(file, null, 2)}\n`));
+  await writeJson(path, file);
 }

@@ -1,8 +1,9 @@
 import { augment } from "../data/augment.js";
-import { epochOrder, readBatch, type Batch, type Dataset } from "../data/dataset.js";
+import { epochOrder, readBatch, readFirst, type Batch, type Dataset } from "../data/dataset.js";
 import { argmaxOfRow, runAllExits } from "../inference/all-exits.js";
 import type { Network } from "../nn/network.js";
 import { ArgumentError, DivergedError } from "../util/errors.js";
+import { mean } from "../util/mean.js";
 import { nextTurn } from "../util/next-turn.js";
 import {
   expectNoUnfinishedRun,
@@ -228,17 +229,10 @@ export class TrainingRun {
   async #validate(): Promise<number> {
     const { model } = this.net;
     const count = Math.min(VALIDATION_IMAGES, this.data.validation.length);
-    const { images, labels } = readBatch(
-      this.data.validation,
-      Uint32Array.from({ length: count }, (_, i) => i),
-    );
+    const { images, labels } = readFirst(this.data.validation, count);
     const { logits } = await runAllExits(this.net, images, count, count);
     return mean(labels.map((label, n) => Number(argmaxOfRow(logits.at(-1)!, model.classes, n) === label)));
   }
 }
 
 const VALIDATION_IMAGES = 512;
-
-function mean(values: ArrayLike<number>): number {
-  return Array.from(values).reduce((sum, value) => sum + value, 0) / values.length;
-}

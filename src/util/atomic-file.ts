@@ -42,6 +42,11 @@ export async function writeFileAtomic(path: string, data: Uint8Array | Iterable<
   }
 }
 
+/** The same of text, as UTF-8. */
+export async function writeTextAtomic(path: string, text: string): Promise<void> {
+  await writeFileAtomic(path, new TextEncoder().encode(text));
+}
+
 async function writeAll(file: FileHandle, chunks: Iterable<Uint8Array>): Promise<void> {
   try {
     for (const chunk of chunks) await file.writeFile(chunk);

@@ -42,6 +42,11 @@ export function expectArgument(ok: boolean, name: string, expected: string, rece
   if (!ok) throw new ArgumentError(`Expected ${expected} for ${name} but received ${describe(received)}`);
 }
 
+/** Throws an `ArgumentError` unless `value` is an integer of 1 or more. */
+export function expectCount(value: number, name: string): void {
+  expectArgument(Number.isSafeInteger(value) && value >= 1, name, "an integer of 1 or more", value);
+}
+
 function describe(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value);
   if (Array.isArray(value)) return `[${value.map(describe).join(", ")}]`;

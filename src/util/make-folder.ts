@@ -1,6 +1,7 @@
-import { mkdir, stat } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { RdiError } from "./errors.js";
+import { isFolder } from "./paths.js";
 
 /**
  * Makes a folder and those above it, where they are not there yet. (Node's own recursive mkdir never returns below /proc, where nothing can be made.)
@@ -9,7 +10,7 @@ import { RdiError } from "./errors.js";
  */
 export async function makeFolder(path: string): Promise<void> {
   const folder = resolve(path);
-  if ((await stat(folder).catch(() => undefined))?.isDirectory() === true) return;
+  if (await isFolder(folder)) return;
   if (dirname(folder) !== folder) await makeFolder(dirname(folder));
   try {
     await mkdir(folder);

@@ -15,3 +15,9 @@ const CONTROLS = /[\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
 export function nameText(name: string): string {
   return /^[\w.<>-]{1,120}$/.test(name) ? name : quote(name);
 }
+
+/** The first names of a list, and how many more there are. */
+export function shortList(names: readonly string[], shown: number): string {
+  const more = names.length - shown;
+  return more > 0 ? `${names.slice(0, shown).join(", ")} and ${more} more` : names.join(", ");
+}

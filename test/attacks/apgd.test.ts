@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { readFirst } from "../../src/data/dataset.js";
 import { apgdCe } from "../../src/attacks/index.js";
 import { apgdRule } from "../../src/attacks/apgd.js";
 import { stepGraph, stepInputs } from "../../src/attacks/ascent.js";
@@ -8,11 +9,11 @@ import { Executable, type HostValues } from "../../src/nn/executable.js";
 import { Network } from "../../src/nn/network.js";
 import { initialParams } from "../../src/nn/exit-model.js";
 import { referenceBackend } from "../support/backends.js";
-import { firstImages, TINY_ROW as ROW, tinyDataset, tinyModel } from "../support/tiny.js";
+import { TINY_ROW as ROW, tinyDataset, tinyModel } from "../support/tiny.js";
 
 const STEPS = 30;
 const COUNT = 4;
-const { images: x, labels } = firstImages(tinyDataset(COUNT), COUNT);
+const { images: x, labels } = readFirst(tinyDataset(COUNT), COUNT);
 
 it("judges, checks and halves as the paper says, step by step", async () => {
   using backend = await referenceBackend.open();

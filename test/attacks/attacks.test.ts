@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { readFirst } from "../../src/data/dataset.js";
 import {
   attackForm,
   average,
@@ -15,10 +16,10 @@ import type { Backend } from "../../src/backends/backend.js";
 import { inferenceGraph, initialParams, type ExitModel } from "../../src/nn/exit-model.js";
 import { Network } from "../../src/nn/network.js";
 import { allBackends, titleOf } from "../support/backends.js";
-import { firstImages, TINY_ROW as ROW, tinyDataset, tinyModel } from "../support/tiny.js";
+import { TINY_ROW as ROW, tinyDataset, tinyModel } from "../support/tiny.js";
 
 const IMAGES = 3;
-const { images: x, labels: y } = firstImages(tinyDataset(IMAGES), IMAGES);
+const { images: x, labels: y } = readFirst(tinyDataset(IMAGES), IMAGES);
 
 const FORMS = ["single:1", "single:2", "main", "average", "max-average"];
 const METHODS = (eps: number, seed = 0): AttackMethod[] => [

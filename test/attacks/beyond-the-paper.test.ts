@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { readFirst } from "../../src/data/dataset.js";
 import {
   apgdCe,
   apgdDlr,
@@ -21,7 +22,7 @@ import { inferenceGraph, initialParams, type ExitModel } from "../../src/nn/exit
 import { Network } from "../../src/nn/network.js";
 import * as F from "../../src/tensor/functional.js";
 import { allBackends, fastBackends, referenceBackend, titleOf } from "../support/backends.js";
-import { firstImages, TINY_ROW as ROW, tinyDataset, tinyModel } from "../support/tiny.js";
+import { TINY_ROW as ROW, tinyDataset, tinyModel } from "../support/tiny.js";
 import { trainedTiny } from "../support/trained-tiny.js";
 
 const EPS = 0.15;
@@ -39,7 +40,7 @@ const METHODS: readonly (readonly [string, AttackMethod])[] = [
 const FORMS = ["single:2", "main", "average", "max-average"];
 
 const COUNT = 6;
-const { images: x, labels: y } = firstImages(tinyDataset(COUNT, 99), COUNT);
+const { images: x, labels: y } = readFirst(tinyDataset(COUNT, 99), COUNT);
 
 const missing = fastBackends[0]!.unavailable;
 let weights: Map<string, Float32Array>;
@@ -141,7 +142,7 @@ describe.skipIf(missing !== undefined)(`attacks beyond the paper ${missing ?? ""
   describe("strength", () => {
     const MANY = 64;
     const dataset = tinyDataset(MANY, 99);
-    const many = firstImages(dataset, MANY);
+    const many = readFirst(dataset, MANY);
     let backend: Backend;
     let net: Network;
     beforeAll(async () => {

@@ -1,14 +1,14 @@
 import { expect, it } from "vitest";
+import { readFirst } from "../../src/data/dataset.js";
 import { attackForm, pgd, wrm } from "../../src/attacks/index.js";
 import { digits } from "../../src/data/digits.js";
 import { rdiSmallcnn } from "../../src/models/smallcnn.js";
 import { initialParams } from "../../src/nn/exit-model.js";
 import { Network } from "../../src/nn/network.js";
 import { fastBackends } from "../support/backends.js";
-import { firstImages } from "../support/tiny.js";
 
 const COUNT = 21;
-const { images, labels } = firstImages(digits({ split: "test", length: COUNT }), COUNT);
+const { images, labels } = readFirst(digits({ split: "test", length: COUNT }), COUNT);
 const missing = fastBackends.filter(({ unavailable }) => unavailable !== undefined).map(({ title }) => title);
 
 it.skipIf(missing.length > 0).each([

@@ -157,6 +157,9 @@ describeCli("evaluate", () => {
 
   it.each([
     [["--attack", "ensemble", "--form", "main"], "Expected no --form with --attack ensemble"],
+    [["--attack", "ensemble", "--no-random-start"], "Expected no --no-random-start with --attack ensemble"],
+    [["--attack", "fgsm", "--steps", "3"], "Expected no --steps with --attack fgsm"],
+    [["--eps", "0.1"], "Expected no --eps with --attack none"],
     [["--attack", "pgd", "--norm", "l2"], "Expected --eps with --norm l2"],
     [["--attack", "square", "--norm", "l2", "--eps", "1"], "Expected linf for the norm of square"],
     [["--attack", "apgd-dlr", "--form", "slowdown"], "for slowdown"],

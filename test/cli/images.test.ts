@@ -1,10 +1,10 @@
 import { cp, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, expect, it } from "vitest";
+import { readFirst } from "../../src/data/dataset.js";
 import { digits } from "../../src/data/digits.js";
 import { encodePng } from "../../src/data/images.js";
 import { readSafetensors } from "../../src/formats/safetensors.js";
-import { firstImages } from "../support/tiny.js";
 import { describeCli, rdi, temporaryFolder, writeWeights } from "./rdi.js";
 
 const PATIENCE_MS = 60_000;
@@ -18,7 +18,7 @@ let flat: string;
 
 /** Digits as PNG files, in a folder for each class. */
 async function writeDigits(dir: string, split: "train" | "test", count: number): Promise<void> {
-  const { images, labels } = firstImages(digits({ split, length: count }), count);
+  const { images, labels } = readFirst(digits({ split, length: count }), count);
   for (const [i, label] of labels.entries()) {
     await mkdir(join(dir, className(label)), { recursive: true });
     const image = images.subarray(784 * i, 784 * (i + 1));

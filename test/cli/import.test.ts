@@ -66,7 +66,7 @@ describeCli("import", () => {
     await writeFile(out, "old");
     const refused = await importing(checkpoint, out);
     expect({ status: refused.status, stdout: refused.stdout }).toEqual({ status: 1, stdout: "" });
-    expect(refused.stderr).toContain(`Expected a new file for --out but received ${out}, which exists; --force`);
+    expect(refused.stderr).toContain(`Expected no file at ${out} but found one; give --force`);
     expect(await readFile(out, "utf8")).toBe("old");
     const forced = await importing(checkpoint, out, "--force");
     expect(forced.status).toBe(0);

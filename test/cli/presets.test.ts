@@ -48,6 +48,7 @@ describe("a preset with other options", () => {
   it("keeps of another method's settings only what both have", async () => {
     const fgsm = (await settingsOf({ attack: "fgsm" }, preset)).config;
     expect(fgsm.attack).toMatchObject({ method: "fgsm", eps: 0.3, steps: 1 });
+    await expect(settingsOf({ attack: "fgsm", steps: 3 }, preset)).rejects.toThrow("Expected no --steps");
     const pgd = (await settingsOf({ attack: "pgd" }, { dataset: "mnist", config: fgsm })).config;
     expect(pgd.attack).toEqual(preset.config.attack);
   });

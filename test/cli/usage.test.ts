@@ -61,8 +61,14 @@ describeCli("help and usage", () => {
     [["classify", "--weights", "none.safetensors"], "missing required argument 'path'", "rdi classify --help"],
     [["train", "--out", "nowhere"], "--dataset not specified", "rdi train --help"],
     [["train", "--out", "nowhere", "--epochs", "1", "--iterations", "2"], "cannot be used with", "rdi train --help"],
+    [["train", "--out", "nowhere", "--resume", "--overwrite"], "cannot be used with", "rdi train --help"],
     [["quickstart", "--epochs", "few"], "Expected a number", "rdi quickstart --help"],
     [["reproduce", "table-9"], "Expected a table (digits-smallcnn, ", "rdi reproduce --help"],
+    [
+      ["reproduce", "digits-smallcnn", "--preset", "digits-smallcnn"],
+      "Expected --train with --preset digits-smallcnn",
+      "rdi reproduce --help",
+    ],
     [["reproduce", "digits-smallcnn"], "Expected --weights of smallcnn/standard", "rdi reproduce --help"],
     [
       ["reproduce", "digits-smallcnn", "--train", "--only", "vgg"],

@@ -1,9 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { cifar10, cifar100 } from "../../src/data/cifar.js";
-import { readBatch } from "../../src/data/dataset.js";
+import { readBatch, readFirst } from "../../src/data/dataset.js";
 import { openDataset } from "../../src/data/registry.js";
 import { sharedPath } from "../support/shared-data.js";
-import { firstImages } from "../support/tiny.js";
 import { CIFAR10_TRAIN, records, tar, tarGz } from "./cifar-files.js";
 import { withFolder } from "./idx-files.js";
 
@@ -28,7 +27,7 @@ describe("cifar10", () => {
     await withFolder(files, async (dir) => {
       const dataset = await cifar10({ dir: `${dir}/${below}`, split: "train" });
       expect(dataset).toMatchObject({ name: "cifar10", classes: 10, imageShape: [3, 32, 32], length: 15 });
-      const { labels } = firstImages(dataset, 15);
+      const { labels } = readFirst(dataset, 15);
       expect([...labels]).toEqual([0, 1, 2, 2, 3, 4, 3, 4, 5, 6, 4, 5, 6, 7, 8]);
       // The last record of the third file, whose pixels begin at 2.
       const { images } = readBatch(dataset, Uint32Array.of(5));
@@ -56,7 +55,7 @@ describe("cifar10", () => {
   const shared = sharedPath("data", "cifar-10-batches-bin");
   it.skipIf(shared === undefined)("reads a real test batch (needs RDI_SHARED or ../shared)", async () => {
     const dataset = await cifar10({ dir: shared!, split: "test" });
-    const { images, labels } = firstImages(dataset, 10_000);
+    const { images, labels } = readFirst(dataset, 10_000);
     const counts = new Array<number>(10).fill(0);
     for (const label of labels) counts[label]!++;
     expect(counts).toEqual(new Array<number>(10).fill(1000));
@@ -76,7 +75,7 @@ describe("cifar100", () => {
     await withFolder(files, async (dir) => {
       const dataset = await cifar100({ dir, split: "test" });
       expect(dataset).toMatchObject({ name: "cifar100", classes: 100, imageShape: [3, 32, 32], length: 2 });
-      const { images, labels } = firstImages(dataset, 2);
+      const { images, labels } = readFirst(dataset, 2);
       expect([...labels]).toEqual([99, 42]);
       expect([...images.subarray(0, 2)]).toEqual([0, Math.fround(1 / 255)]);
       expect(images[3072]).toBe(Math.fround(1 / 255));

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { readFirst } from "../../src/data/dataset.js";
 import { svhn } from "../../src/data/svhn.js";
-import { firstImages } from "../support/tiny.js";
 import { withFolder } from "./idx-files.js";
 import { compressed, DOUBLE, matArray, matFile, svhnPixels } from "./mat-files.js";
 
@@ -19,7 +19,7 @@ describe("svhn", () => {
     await withFolder(files, async (dir) => {
       const dataset = await svhn({ dir, split: "test" });
       expect(dataset).toMatchObject({ name: "svhn", classes: 10, imageShape: [3, 32, 32], length: 5 });
-      const { images, labels } = firstImages(dataset, 5);
+      const { images, labels } = readFirst(dataset, 5);
       expect([...labels]).toEqual([0, 1, 9, 0, 5]);
       const wanted = Array.from({ length: 5 * 3072 }, (_, at) => {
         const [n, c, row, column] = [Math.floor(at / 3072), Math.floor(at / 1024) % 3, (at >> 5) % 32, at % 32];

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { maxAverage, pgd } from "../../src/attacks/index.js";
 import type { Backend } from "../../src/backends/backend.js";
-import { subset } from "../../src/data/dataset.js";
+import { subset, readFirst } from "../../src/data/dataset.js";
 import { runAllExits } from "../../src/inference/all-exits.js";
 import {
   calibrate,
@@ -14,11 +14,11 @@ import {
 import { costOfBackbone, initialParams } from "../../src/nn/exit-model.js";
 import { Network } from "../../src/nn/network.js";
 import { allBackends, titleOf } from "../support/backends.js";
-import { firstImages, TINY_ROW, tinyDataset, tinyModel } from "../support/tiny.js";
+import { TINY_ROW, tinyDataset, tinyModel } from "../support/tiny.js";
 
 const COUNT = 50;
 const dataset = tinyDataset(COUNT);
-const { images, labels } = firstImages(dataset, COUNT);
+const { images, labels } = readFirst(dataset, COUNT);
 
 /** Thresholds between the entropies of the images, so that rounding does not decide where one leaves. */
 function between(entropies: readonly Float32Array[], exits: readonly number[], share: number): ExitPolicy {

@@ -1,17 +1,18 @@
-import type { ExitModel } from "../../src/nn/exit-model.js";
-import { ones, zeros, type Initializer } from "../../src/nn/init.js";
+import { branched } from "../../src/models/branched.js";
+import type { Initializer } from "../../src/nn/init.js";
 import {
+  batchNorm2d,
   conv2d,
   flatten,
+  identity,
   lambda,
   linear,
   maxPool2d,
   relu,
   sequential,
+  sum,
   type Layer,
-  type ParamSpec,
 } from "../../src/nn/layers.js";
-import { f32 } from "../../src/ops/spec.js";
 import * as F from "../../src/tensor/functional.js";
 
 const around =
@@ -19,51 +20,30 @@ const around =
   (spec, random) =>
     Float32Array.from({ length: spec.shape[0] as number }, () => center + random.uniform(-spread, spread));
 
-/** Batch norm in eval mode: computed from its parameters and running statistics. */
+/** Batch norm as if it had been trained: running statistics that change something. */
 function batchNorm(name: string, channels: number): Layer {
-  const spec = f32(channels);
-  return {
-    params: new Map<string, ParamSpec>([
-      [`${name}.weight`, { spec, init: ones }],
-      [`${name}.bias`, { spec, init: zeros }],
-      [`${name}.running_mean`, { spec, init: around(0, 0.2), statistic: true }],
-      [`${name}.running_var`, { spec, init: around(1, 0.5), statistic: true }],
-    ]),
-    forward(x, scope) {
-      const scale = F.div(scope.param(`${name}.weight`), F.sqrt(F.add(scope.param(`${name}.running_var`), 1e-5)));
-      const mean = scope.param(`${name}.running_mean`);
-      return F.channelAffine(x, scale, F.sub(scope.param(`${name}.bias`), F.mul(mean, scale)));
-    },
-  };
+  const layer = batchNorm2d(name, channels);
+  const statistics = { running_mean: around(0, 0.2), running_var: around(1, 0.5) };
+  const drawn = Object.entries(statistics).map(
+    ([part, init]) => [`${name}.${part}`, { ...layer.params.get(`${name}.${part}`)!, init }] as const,
+  );
+  return { params: new Map([...layer.params, ...drawn]), forward: (x, scope) => layer.forward(x, scope) };
 }
 
 /** A convolution without bias; `groups` = channels is a depthwise one. */
-function convolution(name: string, inputs: number, outputs: number, kernel: number, stride = 1, groups = 1): Layer {
-  const { params } = conv2d(name, inputs / groups, outputs, { kernel });
-  const weight = `${name}.weight`;
-  return {
-    params: new Map([[weight, params.get(weight)!]]),
-    forward: (x, scope) => F.conv2d(x, scope.param(weight), { stride, padding: Math.floor(kernel / 2), groups }),
-  };
-}
-
-const normalized = (
-  name: string,
-  ...sizes: [inputs: number, outputs: number, kernel: number, stride?: number, groups?: number]
-): Layer => sequential(convolution(`${name}.conv`, ...sizes), batchNorm(`${name}.bn`, sizes[1]));
+const normalized = (name: string, inputs: number, outputs: number, kernel: number, stride = 1, groups = 1): Layer =>
+  sequential(
+    conv2d(`${name}.conv`, inputs, outputs, { kernel, stride, padding: (kernel - 1) / 2, groups, bias: false }),
+    batchNorm(`${name}.bn`, outputs),
+  );
 
 /** relu(body(x) + shortcut(x)). */
-function block(body: Layer, shortcut: Layer): Layer {
-  return {
-    params: new Map([...body.params, ...shortcut.params]),
-    forward: (x, scope) => F.relu(F.add(body.forward(x, scope), shortcut.forward(x, scope))),
-  };
-}
+const block = (body: Layer, shortcut: Layer): Layer => sequential(sum(body, shortcut), relu);
 
 const basic = (name: string, channels: number): Layer =>
   block(
     sequential(normalized(`${name}.a`, channels, channels, 3), relu, normalized(`${name}.b`, channels, channels, 3)),
-    lambda((x) => x),
+    identity,
   );
 
 const average = (kernel: number, padding = 0): Layer =>
@@ -90,23 +70,5 @@ const branches: readonly Layer[] = [
   sequential(average(4), batchNorm("branch2.bn", 16), flatten, linear("branch2.fc", 16, 5)),
 ];
 
-const params = new Map([...stages, ...branches].flatMap((layer) => [...layer.params]));
-
 /** Residual blocks with batch norm, a depthwise convolution and a strided shortcut; three exits, for the tests of residual networks. */
-export const residualModel: ExitModel = {
-  name: "rdi-residual",
-  get backbone() {
-    return residualModel;
-  },
-  classes: 5,
-  inputShape: [3, 8, 8],
-  exits: 3,
-  params,
-  forward(x, scope) {
-    let value = x;
-    return stages.map((stage, i) => {
-      value = stage.forward(value, scope);
-      return branches[i]?.forward(value, scope) ?? value;
-    });
-  },
-};
+export const [residualModel] = branched({ name: "residual", classes: 5, inputShape: [3, 8, 8], stages, branches });

@@ -1,5 +1,5 @@
-import { byteDataset, readBatch, type Batch, type Dataset } from "../../src/data/dataset.js";
-import type { ExitModel } from "../../src/nn/exit-model.js";
+import { byteDataset, type Dataset } from "../../src/data/dataset.js";
+import { branched } from "../../src/models/branched.js";
 import { conv2d, dropout, flatten, linear, maxPool2d, relu, sequential } from "../../src/nn/layers.js";
 import { Random } from "../../src/util/random.js";
 
@@ -16,30 +16,8 @@ const branches = [
   sequential(flatten, dropout(0.25, 2), linear("branch2", 32, 4)),
 ];
 
-const tinyBackbone: ExitModel = {
-  name: "tiny",
-  get backbone() {
-    return tinyBackbone;
-  },
-  ...shared,
-  exits: 1,
-  params: new Map(stages.flatMap((stage) => [...stage.params])),
-  forward: (x, scope) => [stages.reduce((value, stage) => stage.forward(value, scope), x)],
-};
-
 /** A network with three exits that is small enough for the reference backend. */
-export const tinyModel: ExitModel = {
-  name: "rdi-tiny",
-  backbone: tinyBackbone,
-  ...shared,
-  exits: 3,
-  params: new Map([...stages, ...branches].flatMap((layer) => [...layer.params])),
-  forward(x, scope) {
-    const first = stages[0]!.forward(x, scope);
-    const second = stages[1]!.forward(first, scope);
-    return [branches[0]!.forward(first, scope), branches[1]!.forward(second, scope), stages[2]!.forward(second, scope)];
-  },
-};
+export const [tinyModel] = branched({ name: "tiny", ...shared, stages, branches });
 
 export const TINY_ROW = 100;
 
@@ -59,12 +37,4 @@ export function tinyDataset(length: number, seed = 0): Dataset {
     },
     label: (index) => index % 4,
   });
-}
-
-/** The first `count` images of a dataset, read. */
-export function firstImages(dataset: Dataset, count: number): Batch {
-  return readBatch(
-    dataset,
-    Uint32Array.from({ length: count }, (_, i) => i),
-  );
 }

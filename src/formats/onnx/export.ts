@@ -2,10 +2,12 @@ import { join } from "node:path";
 import { foldConstants } from "../../graph/passes/fold-constants.js";
 import { optimize } from "../../graph/passes/optimize.js";
 import type { Graph } from "../../graph/types.js";
-import type { AdaptiveNetwork, ExitPolicy } from "../../inference/index.js";
+import { FORMAT, type AdaptiveNetwork } from "../../inference/adaptive-network.js";
+import type { ExitPolicy } from "../../inference/index.js";
 import { inferenceGraph, type ExitModel } from "../../nn/exit-model.js";
 import type { Shape } from "../../ops/spec.js";
 import { writeFileAtomic } from "../../util/atomic-file.js";
+import { writeJson } from "../../util/json-file.js";
 import { makeFolder } from "../../util/make-folder.js";
 import { expectOpset, onnxModel } from "./onnx-model.js";
 import { exitOutputs, segmentGraphs } from "./segments.js";
@@ -107,7 +109,7 @@ export async function exportOnnx(
     })),
   };
   // Last, so that a folder with a policy has the models that it speaks of.
-  await writeFileAtomic(join(path, POLICY_FILE), new TextEncoder().encode(`${JSON.stringify(described, null, 2)}\n`));
+  await writeJson(join(path, POLICY_FILE), described);
   return files;
 }
 
@@ -115,7 +117,7 @@ const segmentFile = (exit: number): string => `exit${exit}.onnx`;
 
 /** As the metadata of our weights files has it. */
 function metadataOf(model: ExitModel, policy: ExitPolicy): Record<string, string> {
-  return { format: "rdi-net", model: model.name, policy: JSON.stringify(policy) };
+  return { format: FORMAT, model: model.name, classes: String(model.classes), policy: JSON.stringify(policy) };
 }
 
 function onnxFile(file: string, graph: Graph, bytes: Uint8Array): OnnxFile {

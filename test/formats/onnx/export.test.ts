@@ -138,7 +138,7 @@ it("batch norm is folded into the convolutions, and running statistics are not i
   expect(text).not.toMatch(/running_|BatchNormalization|Sqrt|Div/);
 });
 
-it("the model's name, exits and thresholds are in the metadata", async () => {
+it("the model's name, classes, exits and thresholds are in the metadata", async () => {
   const policy: ExitPolicy = { exits: [1, 3], thresholds: [0.25] };
   using net = new AdaptiveNetwork(rdiSmallcnn, reference, weightsOf(rdiSmallcnn), policy);
   const path = join(root, "metadata.onnx");
@@ -148,6 +148,7 @@ it("the model's name, exits and thresholds are in the metadata", async () => {
     `\n${String.fromCharCode(key.length)}${key}\x12${String.fromCharCode(value.length)}${value}`;
   const text = (await readFile(path)).toString("latin1");
   expect(text).toContain(entry("model", "rdi-smallcnn"));
+  expect(text).toContain(entry("classes", "10"));
   expect(text).toContain(entry("policy", JSON.stringify(policy)));
 });
 
