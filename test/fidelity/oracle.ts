@@ -1,5 +1,10 @@
 import { readSafetensors, type Safetensors } from "../../src/formats/safetensors.js";
-import type { ExitModel } from "../../src/nn/exit-model.js";
+import type { Graph } from "../../src/graph/types.js";
+import { imageSpec, tracedScope, type ExitModel } from "../../src/nn/exit-model.js";
+import { i32 } from "../../src/ops/spec.js";
+import * as F from "../../src/tensor/functional.js";
+import type { Tensor } from "../../src/tensor/tensor.js";
+import { gradients, trace } from "../../src/tensor/trace.js";
 import { sharedPath } from "../support/shared-data.js";
 
 /** The floats of a tensor of an oracle file. */
@@ -56,4 +61,18 @@ export function oracleFile(name: string): string | undefined {
 
 export function readOracle(path: string | undefined): Promise<Safetensors> {
   return readSafetensors(path!);
+}
+
+/** The loss to differentiate, of those of all exits. */
+export type ExitLoss = (losses: readonly Tensor[]) => Tensor;
+
+/** The gradient of a loss, averaged over the batch, with respect to the images: inputs `images` and `labels`, output `gradient`. */
+export function gradientGraph(model: ExitModel, of: ExitLoss): Graph {
+  return trace((tracer) => {
+    const x = tracer.input("images", imageSpec(model));
+    const labels = tracer.input("labels", i32("N"));
+    const losses = model.forward(x, tracedScope(model, tracer)).map((logits) => F.crossEntropy(logits, labels));
+    const [gradient] = gradients(F.meanBatch(of(losses)), [x]);
+    tracer.output("gradient", gradient!);
+  });
 }

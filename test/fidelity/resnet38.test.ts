@@ -4,16 +4,11 @@ import type { Backend } from "../../src/backends/backend.js";
 import { createBackend } from "../../src/backends/registry.js";
 import { evaluate } from "../../src/backends/reference/evaluate.js";
 import type { Safetensors } from "../../src/formats/safetensors.js";
-import type { Graph } from "../../src/graph/types.js";
 import { runAllExits } from "../../src/inference/all-exits.js";
 import { modelByName } from "../../src/models/index.js";
-import { imageSpec, tracedScope } from "../../src/nn/exit-model.js";
 import { Network } from "../../src/nn/network.js";
 import type { NumberArray } from "../../src/ops/op.js";
-import { i32 } from "../../src/ops/spec.js";
 import * as F from "../../src/tensor/functional.js";
-import type { Tensor } from "../../src/tensor/tensor.js";
-import { gradients, trace } from "../../src/tensor/trace.js";
 import { TrainingStep } from "../../src/training/step.js";
 import { fastBackends, type BackendUnderTest } from "../support/backends.js";
 import { sharedPath } from "../support/shared-data.js";
@@ -21,6 +16,7 @@ import {
   differing,
   distance,
   floats,
+  gradientGraph,
   integers,
   meanOf,
   missing,
@@ -28,6 +24,7 @@ import {
   part,
   readOracle,
   weightsIn,
+  type ExitLoss,
 } from "./oracle.js";
 
 /** The authors' trained RDI-ResNet38 against the same network in PyTorch. */
@@ -50,21 +47,7 @@ const JUMPS = { images: 2, distance: 0.05 } as const;
 
 const method = pgd({ eps: 8 / 255, step: 2 / 255, steps: 5, randomStart: false });
 
-/** The loss to differentiate, of those of all exits. */
-type ExitLoss = (losses: readonly Tensor[]) => Tensor;
-
 const average7: ExitLoss = (losses) => F.mul(losses.reduce(F.add), 1 / EXITS);
-
-/** The gradient of a loss, averaged over the batch, with respect to the images. */
-function gradientGraph(of: ExitLoss): Graph {
-  return trace((tracer) => {
-    const x = tracer.input("images", imageSpec(model));
-    const labels = tracer.input("labels", i32("N"));
-    const losses = model.forward(x, tracedScope(model, tracer)).map((logits) => F.crossEntropy(logits, labels));
-    const [gradient] = gradients(F.meanBatch(of(losses)), [x]);
-    tracer.output("gradient", gradient!);
-  });
-}
 
 function expectSameGradients(gradient: Float32Array, expected: Float32Array): void {
   const distances = Array.from({ length: 8 }, (_, n) => distance(part(gradient, n, 8), part(expected, n, 8)));
@@ -113,7 +96,7 @@ for (const { title, unavailable, open, flipped } of ENGINES) {
         const oracle = await readOracle(files.gradient);
         const inputs = { images: floats(oracle, "images"), labels: integers(oracle, "labels") };
         const gradientOf = async (key: string, of: ExitLoss): Promise<Float32Array> => {
-          const program = net.executable(key, 8, () => gradientGraph(of));
+          const program = net.executable(key, 8, () => gradientGraph(model, of));
           return (await program.run(8, inputs)).get("gradient") as Float32Array;
         };
         for (let k = 0; k < EXITS; k++) {
@@ -182,7 +165,7 @@ describe.skipIf(missing(checkpoint, files.gradient) !== undefined)("RDI-ResNet38
       ["images", image],
       ["labels", integers(oracle, "labels").subarray(JUMPING, JUMPING + 1)],
     ]);
-    const gradient = evaluate(gradientGraph(average7), 1, sources, "float64").get("gradient")!;
+    const gradient = evaluate(gradientGraph(model, average7), 1, sources, "float64").get("gradient")!;
     const expected = part(part(oracle.tensors.get("grad_f64")!.data as Float64Array, EXITS, 8), JUMPING, 8);
     // There the loss is the mean over 8 images, here of one.
     expect(
