@@ -23,10 +23,23 @@ enum rdi_status : int32_t {
   RDI_BAD_PLAN = -1,      // the plan's words are not a valid plan
   RDI_BAD_ARGUMENT = -2,  // batch, repeat, buffers … out of range
   RDI_OUT_OF_MEMORY = -3,
+  RDI_CANCELLED = -4,  // the run was cancelled: what it would have written is incomplete
 };
 
-// Creates the engine with `workers` ≥ 1 workers, the caller's thread included. Null: out of memory.
-RDI_EXPORT(rdi_engine_create) rdi_engine* rdi_engine_create(int32_t workers);
+// Grows with every change of this interface or of the plan format.
+enum { RDI_ABI_VERSION = 1 };
+
+// The instruction sets that the kernels were compiled for, the widest first: how many, their names ("avx2" …; null
+// beyond the last), and whether this machine has them.
+RDI_EXPORT(rdi_isa_count) int32_t rdi_isa_count(void);
+RDI_EXPORT(rdi_isa_name) const char* rdi_isa_name(int32_t index);
+RDI_EXPORT(rdi_isa_supported) int32_t rdi_isa_supported(int32_t index);
+
+// Creates the engine with `workers` ≥ 1 workers, the caller's thread included, and the kernels of an instruction set
+// that this machine has; the widest if `isa` is null. Null: out of memory, or no such instruction set here.
+RDI_EXPORT(rdi_engine_create) rdi_engine* rdi_engine_create(int32_t workers, const char* isa);
+// The name of the engine's instruction set.
+RDI_EXPORT(rdi_engine_isa) const char* rdi_engine_isa(const rdi_engine* engine);
 // Stops the workers and frees everything, plans and buffers included.
 RDI_EXPORT(rdi_engine_destroy) void rdi_engine_destroy(rdi_engine* engine);
 // WASM with threads: entered by each worker 1 … workers − 1 on a thread of its own; returns after rdi_engine_destroy.
@@ -48,14 +61,16 @@ RDI_EXPORT(rdi_plan_destroy) void rdi_plan_destroy(rdi_plan* plan);
 RDI_EXPORT(rdi_plan_bytes) size_t rdi_plan_bytes(const rdi_plan* plan);
 
 // `buffers`: as many pointers as the plan has external buffers. `version`: of the parameters (see docs/plan-format.md).
+// `cancel`: null, or a word that another thread sets to other than 0 to end the run before its next repetition or tile.
 RDI_EXPORT(rdi_plan_run)
-int32_t rdi_plan_run(rdi_plan* plan, int32_t batch, int32_t repeat, void* const* buffers, int32_t version);
+int32_t rdi_plan_run(rdi_plan* plan, int32_t batch, int32_t repeat, void* const* buffers, int32_t version,
+                     const int32_t* cancel);
 
 // `thresholds`: one float a segment but the last. `probabilities` [batch, classes], `entropy` [batch] and `exits`
 // [batch] receive the results.
 RDI_EXPORT(rdi_adaptive_run)
 int32_t rdi_adaptive_run(rdi_plan* plan, int32_t batch, const float* thresholds, void* const* buffers,
-                         float* probabilities, float* entropy, int32_t* exits, int32_t version);
+                         float* probabilities, float* entropy, int32_t* exits, int32_t version, const int32_t* cancel);
 
 // The message of the last failure, zero-terminated; "" if none.
 RDI_EXPORT(rdi_last_error) const char* rdi_last_error(const rdi_engine* engine);

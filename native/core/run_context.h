@@ -6,12 +6,20 @@
 
 namespace rdi {
 
+// What a run is given.
+struct RunArguments {
+  int32_t batch;
+  void* const* buffers;
+  const int32_t* cancel;  // null, or a word that becomes other than 0 when the run is to end
+};
+
 class RunContext {
  public:
   const RunStatus& status() const { return status_; }
+  bool cancelled() const { return cancel_ && __atomic_load_n(cancel_, __ATOMIC_RELAXED) != 0; }
 
  protected:
-  RunContext(Plan& plan, ThreadPool& pool, int32_t batch, void* const* buffers);
+  RunContext(Plan& plan, ThreadPool& pool, const RunArguments& arguments);
 
   WorkerMemory& memory(int32_t worker) { return plan.workers[size_t(worker)]; }
   // Sets where the values are for the tile that starts at an image (external and shared values) or at a place in the
@@ -35,6 +43,7 @@ class RunContext {
   const int32_t tile;
 
  private:
+  const int32_t* const cancel_;
   RunStatus status_;
 };
 

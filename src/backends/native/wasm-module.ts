@@ -7,7 +7,7 @@ import type { NativeAbi, Pointer } from "./abi.js";
 /** What the modules of `wasm/` export: the functions of `native/core/rdi.h`. */
 interface EngineExports {
   readonly memory?: WebAssembly.Memory;
-  rdi_engine_create(workers: number): Pointer;
+  rdi_engine_create(workers: number, isa: Pointer): Pointer;
   rdi_worker_stack(engine: Pointer, worker: number): Pointer;
   rdi_alloc(engine: Pointer, bytes: number): Pointer;
   rdi_free(engine: Pointer, memory: Pointer): void;
@@ -15,7 +15,14 @@ interface EngineExports {
   rdi_plan_create(engine: Pointer, words: Pointer, count: number): Pointer;
   rdi_plan_destroy(plan: Pointer): void;
   rdi_plan_bytes(plan: Pointer): number;
-  rdi_plan_run(plan: Pointer, batch: number, repeat: number, buffers: Pointer, version: number): number;
+  rdi_plan_run(
+    plan: Pointer,
+    batch: number,
+    repeat: number,
+    buffers: Pointer,
+    version: number,
+    cancel: Pointer,
+  ): number;
   rdi_adaptive_run(
     plan: Pointer,
     batch: number,
@@ -25,6 +32,7 @@ interface EngineExports {
     entropy: Pointer,
     exits: Pointer,
     version: number,
+    cancel: Pointer,
   ): number;
   rdi_last_error(engine: Pointer): Pointer;
 }
@@ -142,7 +150,7 @@ class WasmEngine implements NativeAbi {
     this.#memory = memory;
     this.#workers = workers;
     this.threads = threads;
-    this.engine = exports.rdi_engine_create(threads);
+    this.engine = exports.rdi_engine_create(threads, 0);
     if (this.engine === 0) throw new BackendError(this.#lastError());
   }
 
@@ -188,7 +196,7 @@ class WasmEngine implements NativeAbi {
 
   planRun(plan: Pointer, batch: number, repeat: number, buffers: readonly Pointer[], version: number): void {
     this.#withCopy(Uint32Array.from(buffers), (list) =>
-      this.#check(this.#exports.rdi_plan_run(plan, batch, repeat, list, version)),
+      this.#check(this.#exports.rdi_plan_run(plan, batch, repeat, list, version, 0)),
     );
   }
 
@@ -202,7 +210,7 @@ class WasmEngine implements NativeAbi {
   ): void {
     this.#withCopy(Uint32Array.from(buffers), (list) =>
       this.#check(
-        this.#exports.rdi_adaptive_run(plan, batch, thresholds, list, probabilities, entropy, exits, version),
+        this.#exports.rdi_adaptive_run(plan, batch, thresholds, list, probabilities, entropy, exits, version, 0),
       ),
     );
   }
