@@ -16,6 +16,7 @@ struct rdi_engine {
   size_t ownBytes = 0;  // what the engine itself holds of the heap
   rdi::ThreadPool pool;
   rdi::Message error;
+  int32_t stopped = 0;
   rdi_plan* firstPlan = nullptr;
 };
 
@@ -26,6 +27,7 @@ struct rdi_plan {
   size_t bytes = 0;
   bool cached = false;  // whether what is cached from the parameters is that of `version`
   int32_t version = 0;
+  rdi::Message error = {};
   rdi::Plan plan = {};
 };
 
@@ -37,28 +39,27 @@ constexpr const char* noEngine =
     "Expected an instruction set of this machine, and memory and threads for the workers, but an engine could not be "
     "created";
 
-int32_t refuse(rdi_engine* engine, const char* name, const char* expected, int64_t received) {
-  engine->error.clear() << "Expected " << expected << " for " << name << " but received " << received;
+int32_t refuse(rdi_plan* plan, const char* name, const char* expected, int64_t received) {
+  plan->error.clear() << "Expected " << expected << " for " << name << " but received " << received;
   return RDI_BAD_ARGUMENT;
 }
 
 // What both kinds of run demand of their arguments.
 int32_t checkRun(rdi_plan* plan, bool adaptive, int32_t batch, void* const* buffers) {
-  rdi_engine* engine = plan->engine;
   if (plan->plan.adaptive() != adaptive) {
-    engine->error.clear() << (adaptive ? "Expected an adaptive plan but received an ordinary one"
-                                       : "Expected an ordinary plan but received an adaptive one");
+    plan->error.clear() << (adaptive ? "Expected an adaptive plan but received an ordinary one"
+                                     : "Expected an ordinary plan but received an adaptive one");
     return RDI_BAD_ARGUMENT;
   }
   if (batch < 1 || batch > plan->plan.maxBatch) {
-    engine->error.clear() << "Expected 1 to " << plan->plan.maxBatch << " for batch but received " << batch;
+    plan->error.clear() << "Expected 1 to " << plan->plan.maxBatch << " for batch but received " << batch;
     return RDI_BAD_ARGUMENT;
   }
-  if (!buffers && plan->plan.externalCount > 0) return refuse(engine, "buffers", "a list of pointers", 0);
+  if (!buffers && plan->plan.externalCount > 0) return refuse(plan, "buffers", "a list of pointers", 0);
   for (int32_t i = 0; i < plan->plan.externalCount; i++) {
     if (buffers[i] && reinterpret_cast<uintptr_t>(buffers[i]) % 4 == 0) continue;
-    engine->error.clear() << "Expected an address, a multiple of 4, for buffer " << i << " but received "
-                          << uint64_t(uintptr_t(buffers[i]));
+    plan->error.clear() << "Expected an address, a multiple of 4, for buffer " << i << " but received "
+                        << uint64_t(uintptr_t(buffers[i]));
     return RDI_BAD_ARGUMENT;
   }
   return RDI_OK;
@@ -68,11 +69,11 @@ int32_t finishRun(rdi_plan* plan, const RunContext& run, int32_t version) {
   plan->cached = true;
   plan->version = version;
   if (run.status().failed()) {
-    plan->engine->error.clear() << run.status().message().text();
+    plan->error.clear() << run.status().message().text();
     return RDI_BAD_ARGUMENT;
   }
   if (!run.cancelled()) return RDI_OK;
-  plan->engine->error.clear() << "The run was cancelled";
+  plan->error.clear() << "The run was cancelled";
   return RDI_CANCELLED;
 }
 
@@ -111,6 +112,8 @@ rdi_engine* rdi_engine_create(int32_t workers, const char* isa) {
   systemFree(memory);
   return nullptr;
 }
+
+void rdi_engine_stop(rdi_engine* engine) { __atomic_store_n(&engine->stopped, 1, __ATOMIC_RELAXED); }
 
 void rdi_engine_destroy(rdi_engine* engine) {
   if (!engine) return;
@@ -164,8 +167,8 @@ size_t rdi_plan_bytes(const rdi_plan* plan) { return plan->bytes; }
 int32_t rdi_plan_run(rdi_plan* plan, int32_t batch, int32_t repeat, void* const* buffers, int32_t version,
                      const int32_t* cancel) {
   if (int32_t status = checkRun(plan, false, batch, buffers)) return status;
-  if (repeat < 1) return refuse(plan->engine, "repeat", "at least 1", repeat);
-  OrdinaryRun run(plan->plan, plan->engine->pool, {batch, buffers, cancel}, repeat);
+  if (repeat < 1) return refuse(plan, "repeat", "at least 1", repeat);
+  OrdinaryRun run(plan->plan, plan->engine->pool, {batch, buffers, cancel, &plan->engine->stopped}, repeat);
   run.run(isStale(plan, version));
   return finishRun(plan, run, version);
 }
@@ -173,13 +176,15 @@ int32_t rdi_plan_run(rdi_plan* plan, int32_t batch, int32_t repeat, void* const*
 int32_t rdi_adaptive_run(rdi_plan* plan, int32_t batch, const float* thresholds, void* const* buffers,
                          float* probabilities, float* entropy, int32_t* exits, int32_t version, const int32_t* cancel) {
   if (int32_t status = checkRun(plan, true, batch, buffers)) return status;
-  if (!thresholds && plan->plan.segments.size() > 1) return refuse(plan->engine, "thresholds", "an address", 0);
-  if (!probabilities || !entropy || !exits) return refuse(plan->engine, "the results", "addresses", 0);
-  AdaptiveRun run(plan->plan, plan->engine->pool, {batch, buffers, cancel}, thresholds,
+  if (!thresholds && plan->plan.segments.size() > 1) return refuse(plan, "thresholds", "an address", 0);
+  if (!probabilities || !entropy || !exits) return refuse(plan, "the results", "addresses", 0);
+  AdaptiveRun run(plan->plan, plan->engine->pool, {batch, buffers, cancel, &plan->engine->stopped}, thresholds,
                   {probabilities, entropy, exits});
   run.run(isStale(plan, version));
   return finishRun(plan, run, version);
 }
+
+const char* rdi_run_error(const rdi_plan* plan) { return plan->error.text(); }
 
 const char* rdi_last_error(const rdi_engine* engine) { return engine ? engine->error.text() : noEngine; }
 

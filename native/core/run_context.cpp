@@ -20,7 +20,8 @@ RunContext::RunContext(Plan& plan, ThreadPool& pool, const RunArguments& argumen
       batch(arguments.batch),
       buffers(arguments.buffers),
       tile(balancedTile(plan, pool.workers(), arguments.batch)),
-      cancel_(arguments.cancel) {}
+      cancel_(arguments.cancel),
+      stopped_(arguments.stopped) {}
 
 void RunContext::bind(WorkerMemory& memory, int32_t firstImage, int32_t firstQueued) {
   for (size_t i = 0; i < plan.values.size(); i++) {

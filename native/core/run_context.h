@@ -10,13 +10,18 @@ namespace rdi {
 struct RunArguments {
   int32_t batch;
   void* const* buffers;
-  const int32_t* cancel;  // null, or a word that becomes other than 0 when the run is to end
+  // Words that become other than 0 when the run is to end: the caller's, which may be null, and the engine's.
+  const int32_t* cancel;
+  const int32_t* stopped;
 };
 
 class RunContext {
  public:
   const RunStatus& status() const { return status_; }
-  bool cancelled() const { return cancel_ && __atomic_load_n(cancel_, __ATOMIC_RELAXED) != 0; }
+  bool cancelled() const {
+    return __atomic_load_n(stopped_, __ATOMIC_RELAXED) != 0 ||
+           (cancel_ && __atomic_load_n(cancel_, __ATOMIC_RELAXED) != 0);
+  }
 
  protected:
   RunContext(Plan& plan, ThreadPool& pool, const RunArguments& arguments);
@@ -44,6 +49,7 @@ class RunContext {
 
  private:
   const int32_t* const cancel_;
+  const int32_t* const stopped_;
   RunStatus status_;
 };
 
