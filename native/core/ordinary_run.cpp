@@ -31,12 +31,14 @@ void OrdinaryRun::work(int32_t worker) {
       } else {
         runWhole(worker, plan.phases[size_t(i)]);
       }
+      if (worker == 0) ended_[r % 2] = cancelled();
       pool.barrier();
     }
+    if (ended_[r % 2]) return;
   }
 }
 
-// A cancelled run skips tiles and repetitions, but no barrier: workers may learn of it at different times.
+// A cancelled run skips tiles, but no barrier.
 void OrdinaryRun::runTiled(int32_t worker, int32_t phaseIndex, int32_t repeat) {
   const Phase& phase = plan.phases[size_t(phaseIndex)];
   WorkerMemory& own = memory(worker);

@@ -25,6 +25,10 @@ class OrdinaryRun : public RunContext {
   const int32_t repeat_;
   bool stale_ = false;             // before the first repetition
   bool staleRepetitions_ = false;  // before the others
+  // Whether a repetition from outside is the last, though not all are done. Workers may learn of a cancelled run at
+  // different times, so worker 0 decides for all, before the barrier at the repetition's end; in turns, since others
+  // may not yet have read about this repetition when it decides about the next.
+  bool ended_[2] = {};
 };
 
 }  // namespace rdi
