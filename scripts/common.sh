@@ -10,6 +10,24 @@ fail() {
   exit 1
 }
 
+# install_tools PURPOSE PACKAGES COMMAND... installs Debian packages unless all the commands are there, or says what is missing.
+install_tools() {
+  local purpose=$1 packages=$2 as_root=() command missing=()
+  shift 2
+  for command in "$@"; do command -v "$command" >/dev/null || missing+=("$command"); done
+  [ ${#missing[@]} -gt 0 ] || return 0
+  if [ "$(id -u)" -ne 0 ]; then as_root=(sudo -n); fi
+  if ! command -v apt-get >/dev/null || ! "${as_root[@]}" true 2>/dev/null; then
+    fail "Expected $* for $purpose but did not find ${missing[*]}, and may not install them.
+On Debian or Ubuntu, run: sudo apt-get install --no-install-recommends $packages
+then run scripts/setup again. Elsewhere, see CONTRIBUTING.md."
+  fi
+  say "Installing $packages ..."
+  "${as_root[@]}" apt-get update -qq
+  # shellcheck disable=SC2086 -- a list of packages
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages
+}
+
 # One hash of the contents and names of all files under the given paths.
 content_hash() {
   find "$@" -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -d' ' -f1

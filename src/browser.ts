@@ -21,6 +21,7 @@ export { classify } from "./inference/classify.js";
 export { evaluate } from "./inference/evaluate.js";
 export { optimizePolicy } from "./inference/optimize-policy.js";
 export { policyMacs } from "./inference/policy.js";
+export { presets } from "./training/presets.js";
 export { digits } from "./data/digits.js";
 export { ArgumentError, BackendError, DivergedError, FormatError, RdiError, ShapeError } from "./util/errors.js";
 
@@ -48,7 +49,6 @@ export const importCheckpoint: typeof node.importCheckpoint = needsNode("importC
 export const train: typeof node.train = needsNode("train");
 export const openPreset: typeof node.openPreset = needsNode("openPreset");
 export const writePreset: typeof node.writePreset = needsNode("writePreset");
-export const presets: typeof node.presets = needsNode("presets");
 export const openDataset: typeof node.openDataset = needsNode("openDataset");
 export const cifar10: typeof node.cifar10 = needsNode("cifar10");
 export const cifar100: typeof node.cifar100 = needsNode("cifar100");

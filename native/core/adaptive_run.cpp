@@ -14,7 +14,7 @@ void AdaptiveRun::work(int32_t worker) {
   bind(own, 0, 0);
   if (stale_) refresh(worker);
   for (int32_t i = 0; i < segments(); i++) own.queueLengths[i] = 0;
-  for (bool fresh = true;;) {
+  for (bool fresh = true; !cancelled();) {
     if (int32_t full = deepestFull(own)) {
       runQueued(own, full, plan.tile);
     } else if (fresh) {

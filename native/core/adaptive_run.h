@@ -15,9 +15,9 @@ struct AdaptiveResults {
 class AdaptiveRun : public RunContext {
  public:
   // `thresholds`: one for every segment but the last.
-  AdaptiveRun(Plan& plan, ThreadPool& pool, int32_t batch, void* const* buffers, const float* thresholds,
+  AdaptiveRun(Plan& plan, ThreadPool& pool, const RunArguments& arguments, const float* thresholds,
               const AdaptiveResults& results)
-      : RunContext(plan, pool, batch, buffers), thresholds_(thresholds), results_(results) {}
+      : RunContext(plan, pool, arguments), thresholds_(thresholds), results_(results) {}
 
   // `stale`: what is cached from the parameters must be computed anew.
   void run(bool stale);

@@ -1,8 +1,8 @@
 // Adapters of the convolution kernels.
-#include "kernel.h"
 #include "kernels/conv2d.h"
+#include "op_kernels.h"
 
-namespace rdi {
+namespace rdi::inline RDI_ISA {
 namespace {
 
 using namespace kernels;
@@ -22,9 +22,10 @@ bool fits(const NodeSetup& setup, const ConvShape& s) {
     uint64_t padded = uint64_t(height + 2 * maxKernel) * uint64_t(width + 2 * maxKernel);
     return padded < maxTileFloats && padded * uint64_t(channels) < maxTileFloats * 16 / uint64_t(setup.plan.tile);
   };
-  uint64_t weights = uint64_t(s.groups) * uint64_t(s.inChannels / s.groups + 16) * uint64_t(s.outChannels / s.groups + 16) *
-                     uint64_t(s.kernelHeight * s.kernelWidth);
-  return image(s.inChannels, s.inHeight, s.inWidth) && image(s.outChannels, s.outHeight, s.outWidth) && weights < maxWeightFloats;
+  uint64_t weights = uint64_t(s.groups) * uint64_t(s.inChannels / s.groups + 16) *
+                     uint64_t(s.outChannels / s.groups + 16) * uint64_t(s.kernelHeight * s.kernelWidth);
+  return image(s.inChannels, s.inHeight, s.inWidth) && image(s.outChannels, s.outHeight, s.outWidth) &&
+         weights < maxWeightFloats;
 }
 
 // Checks the three tensors and the attributes that all passes share, and keeps the shape with the method for this pass.
@@ -34,7 +35,8 @@ bool prepareConv(NodeSetup& setup, const Value& x, const Value& weight, const Va
     return false;
   }
   int32_t stride = setup.attribute(0), padding = setup.attribute(1), groups = setup.attribute(2);
-  ConvShape s = {x.dims[0], x.dims[1], x.dims[2], y.dims[0], y.dims[1], y.dims[2], weight.dims[2], weight.dims[3], stride, padding, groups};
+  ConvShape s = {x.dims[0],      x.dims[1],      x.dims[2], y.dims[0], y.dims[1], y.dims[2],
+                 weight.dims[2], weight.dims[3], stride,    padding,   groups};
   int32_t smallerSide = s.kernelHeight < s.kernelWidth ? s.kernelHeight : s.kernelWidth;
   if (!setup.expect(s.kernelHeight <= maxKernel && s.kernelWidth <= maxKernel && stride >= 1 && stride <= maxKernel &&
                         padding >= 0 && padding < smallerSide,
@@ -60,9 +62,12 @@ bool prepareConv(NodeSetup& setup, const Value& x, const Value& weight, const Va
 const ConvState& stateOf(const Node& node) { return *reinterpret_cast<const ConvState*>(node.state); }
 
 bool prepareForward(NodeSetup& setup) {
-  if (!setup.operands(2, 2, 5) || !prepareConv(setup, setup.input(0), setup.input(1), setup.output(), ConvPass::Forward)) return false;
+  if (!setup.operands(2, 2, 5) ||
+      !prepareConv(setup, setup.input(0), setup.input(1), setup.output(), ConvPass::Forward))
+    return false;
   const Value& y = setup.output();
-  if (!setup.expect(!setup.hasInput(2) || (!setup.input(2).perImage && setup.input(2).rank == 1 && setup.input(2).dims[0] == y.dims[0]),
+  if (!setup.expect(!setup.hasInput(2) ||
+                        (!setup.input(2).perImage && setup.input(2).rank == 1 && setup.input(2).dims[0] == y.dims[0]),
                     "a bias [O]") ||
       !setup.expect(!setup.hasInput(3) || sameShape(setup.input(3), y), "a residual of the output's shape")) {
     return false;
@@ -85,9 +90,12 @@ void runForward(const NodeRun& run) {
 }
 
 bool prepareInputGrad(NodeSetup& setup) {
-  if (!setup.operands(2, 2, 4) || !prepareConv(setup, setup.output(), setup.input(1), setup.input(0), ConvPass::InputGrad)) return false;
+  if (!setup.operands(2, 2, 4) ||
+      !prepareConv(setup, setup.output(), setup.input(1), setup.input(0), ConvPass::InputGrad))
+    return false;
   for (int32_t i = 2; i < 4; i++) {
-    if (!setup.expect(!setup.hasInput(i) || sameShape(setup.input(i), setup.output()), "a residual and a ReLU mask of the output's shape")) {
+    if (!setup.expect(!setup.hasInput(i) || sameShape(setup.input(i), setup.output()),
+                      "a residual and a ReLU mask of the output's shape")) {
       return false;
     }
   }
@@ -109,7 +117,9 @@ void runInputGrad(const NodeRun& run) {
 }
 
 bool prepareWeightGrad(NodeSetup& setup) {
-  if (!setup.operands(2, 0, 4) || !prepareConv(setup, setup.input(0), setup.output(), setup.input(1), ConvPass::WeightGrad)) return false;
+  if (!setup.operands(2, 0, 4) ||
+      !prepareConv(setup, setup.input(0), setup.output(), setup.input(1), ConvPass::WeightGrad))
+    return false;
   const auto& [shape, method] = stateOf(setup.node);
   setup.node.accumulatorFloats = conv2dWeightGradAccumulatorFloats(shape, method);
   setup.node.scratchFloats = conv2dWeightGradScratchFloats(shape, method, setup.plan.tile);
@@ -129,11 +139,14 @@ void finishWeightGrad(const NodeRun& run, const float* const* accumulators, int3
 constexpr Kernel list[] = {
     {.name = "conv2d", .prepare = prepareForward, .run = runForward, .pack = packForward},
     {.name = "conv2dInputGrad", .prepare = prepareInputGrad, .run = runInputGrad, .pack = packInputGrad},
-    {.name = "conv2dWeightGrad", .prepare = prepareWeightGrad, .accumulate = accumulateWeightGrad, .finish = finishWeightGrad},
+    {.name = "conv2dWeightGrad",
+     .prepare = prepareWeightGrad,
+     .accumulate = accumulateWeightGrad,
+     .finish = finishWeightGrad},
 };
 
 }  // namespace
 
 KernelList convKernels() { return {list, sizeof(list) / sizeof(list[0])}; }
 
-}  // namespace rdi
+}  // namespace rdi::inline RDI_ISA

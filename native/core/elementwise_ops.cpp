@@ -1,9 +1,9 @@
 // Adapters of the element-wise kernels. Per-image operands of one node share a layout, so that elements correspond
 // place by place.
-#include "kernel.h"
 #include "kernels/elementwise.h"
+#include "op_kernels.h"
 
-namespace rdi {
+namespace rdi::inline RDI_ISA {
 namespace {
 
 using namespace kernels;
@@ -164,4 +164,4 @@ constexpr Kernel list[] = {
 
 KernelList elementwiseKernels() { return {list, sizeof(list) / sizeof(list[0])}; }
 
-}  // namespace rdi
+}  // namespace rdi::inline RDI_ISA

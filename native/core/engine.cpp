@@ -2,16 +2,21 @@
 #include <new>
 
 #include "adaptive_run.h"
+#include "instruction_set.h"
 #include "ordinary_run.h"
 #include "plan_decoder.h"
 #include "plan_memory.h"
 #include "rdi.h"
 
 struct rdi_engine {
+  explicit rdi_engine(const rdi::InstructionSet& set) : isa(set) {}
+
+  const rdi::InstructionSet& isa;
   rdi::Heap heap;
   size_t ownBytes = 0;  // what the engine itself holds of the heap
   rdi::ThreadPool pool;
   rdi::Message error;
+  int32_t stopped = 0;
   rdi_plan* firstPlan = nullptr;
 };
 
@@ -22,6 +27,7 @@ struct rdi_plan {
   size_t bytes = 0;
   bool cached = false;  // whether what is cached from the parameters is that of `version`
   int32_t version = 0;
+  rdi::Message error = {};
   rdi::Plan plan = {};
 };
 
@@ -29,41 +35,46 @@ namespace {
 
 using namespace rdi;
 
-constexpr const char* noEngine = "Out of memory: an engine could not be created with as many workers";
+constexpr const char* noEngine =
+    "Expected an instruction set of this machine, and memory and threads for the workers, but an engine could not be "
+    "created";
 
-int32_t refuse(rdi_engine* engine, const char* name, const char* expected, int64_t received) {
-  engine->error.clear() << "Expected " << expected << " for " << name << " but received " << received;
+int32_t refuse(rdi_plan* plan, const char* name, const char* expected, int64_t received) {
+  plan->error.clear() << "Expected " << expected << " for " << name << " but received " << received;
   return RDI_BAD_ARGUMENT;
 }
 
 // What both kinds of run demand of their arguments.
 int32_t checkRun(rdi_plan* plan, bool adaptive, int32_t batch, void* const* buffers) {
-  rdi_engine* engine = plan->engine;
   if (plan->plan.adaptive() != adaptive) {
-    engine->error.clear() << (adaptive ? "Expected an adaptive plan but received an ordinary one"
-                                       : "Expected an ordinary plan but received an adaptive one");
+    plan->error.clear() << (adaptive ? "Expected an adaptive plan but received an ordinary one"
+                                     : "Expected an ordinary plan but received an adaptive one");
     return RDI_BAD_ARGUMENT;
   }
   if (batch < 1 || batch > plan->plan.maxBatch) {
-    engine->error.clear() << "Expected 1 to " << plan->plan.maxBatch << " for batch but received " << batch;
+    plan->error.clear() << "Expected 1 to " << plan->plan.maxBatch << " for batch but received " << batch;
     return RDI_BAD_ARGUMENT;
   }
-  if (!buffers && plan->plan.externalCount > 0) return refuse(engine, "buffers", "a list of pointers", 0);
+  if (!buffers && plan->plan.externalCount > 0) return refuse(plan, "buffers", "a list of pointers", 0);
   for (int32_t i = 0; i < plan->plan.externalCount; i++) {
     if (buffers[i] && reinterpret_cast<uintptr_t>(buffers[i]) % 4 == 0) continue;
-    engine->error.clear() << "Expected an address, a multiple of 4, for buffer " << i << " but received "
-                          << uint64_t(uintptr_t(buffers[i]));
+    plan->error.clear() << "Expected an address, a multiple of 4, for buffer " << i << " but received "
+                        << uint64_t(uintptr_t(buffers[i]));
     return RDI_BAD_ARGUMENT;
   }
   return RDI_OK;
 }
 
-int32_t finishRun(rdi_plan* plan, const RunStatus& status, int32_t version) {
+int32_t finishRun(rdi_plan* plan, const RunContext& run, int32_t version) {
   plan->cached = true;
   plan->version = version;
-  if (!status.failed()) return RDI_OK;
-  plan->engine->error.clear() << status.message().text();
-  return RDI_BAD_ARGUMENT;
+  if (run.status().failed()) {
+    plan->error.clear() << run.status().message().text();
+    return RDI_BAD_ARGUMENT;
+  }
+  if (!run.cancelled()) return RDI_OK;
+  plan->error.clear() << "The run was cancelled";
+  return RDI_CANCELLED;
 }
 
 bool isStale(const rdi_plan* plan, int32_t version) { return !plan->cached || plan->version != version; }
@@ -77,10 +88,22 @@ void unlink(rdi_plan* plan) {
 
 extern "C" {
 
-rdi_engine* rdi_engine_create(int32_t workers) {
+int32_t rdi_isa_count(void) { return int32_t(instructionSetCount()); }
+
+const char* rdi_isa_name(int32_t index) {
+  return index >= 0 && index < rdi_isa_count() ? instructionSet(size_t(index)).name : nullptr;
+}
+
+int32_t rdi_isa_supported(int32_t index) {
+  return index >= 0 && index < rdi_isa_count() && instructionSet(size_t(index)).supported();
+}
+
+rdi_engine* rdi_engine_create(int32_t workers, const char* isa) {
+  const InstructionSet* set = chooseInstructionSet(isa);
+  if (!set) return nullptr;
   void* memory = systemAllocate(sizeof(rdi_engine));
   if (!memory) return nullptr;
-  auto engine = new (memory) rdi_engine;
+  auto engine = new (memory) rdi_engine(*set);
   if (engine->pool.start(engine->heap, workers, engine->error)) {
     engine->ownBytes = engine->heap.liveBytes();
     return engine;
@@ -90,6 +113,8 @@ rdi_engine* rdi_engine_create(int32_t workers) {
   return nullptr;
 }
 
+void rdi_engine_stop(rdi_engine* engine) { __atomic_store_n(&engine->stopped, 1, __ATOMIC_RELAXED); }
+
 void rdi_engine_destroy(rdi_engine* engine) {
   if (!engine) return;
   engine->pool.stop();
@@ -97,6 +122,8 @@ void rdi_engine_destroy(rdi_engine* engine) {
   engine->~rdi_engine();
   systemFree(engine);
 }
+
+const char* rdi_engine_isa(const rdi_engine* engine) { return engine->isa.name; }
 
 void rdi_worker_main(rdi_engine* engine, int32_t worker) { engine->pool.workerMain(worker); }
 
@@ -113,7 +140,7 @@ rdi_plan* rdi_plan_create(rdi_engine* engine, const int32_t* words, size_t count
   void* memory = engine->heap.allocate(sizeof(rdi_plan), engine->error);
   if (!memory) return nullptr;
   auto plan = new (memory) rdi_plan{.engine = engine};
-  if (!decodePlan(engine->heap, words, count, plan->plan, engine->error) ||
+  if (!decodePlan(engine->heap, engine->isa, words, count, plan->plan, engine->error) ||
       !checkPlan(engine->heap, plan->plan, engine->error) ||
       !allocatePlan(engine->heap, engine->pool.workers(), plan->plan, engine->error)) {
     plan->~rdi_plan();
@@ -137,23 +164,27 @@ void rdi_plan_destroy(rdi_plan* plan) {
 
 size_t rdi_plan_bytes(const rdi_plan* plan) { return plan->bytes; }
 
-int32_t rdi_plan_run(rdi_plan* plan, int32_t batch, int32_t repeat, void* const* buffers, int32_t version) {
+int32_t rdi_plan_run(rdi_plan* plan, int32_t batch, int32_t repeat, void* const* buffers, int32_t version,
+                     const int32_t* cancel) {
   if (int32_t status = checkRun(plan, false, batch, buffers)) return status;
-  if (repeat < 1) return refuse(plan->engine, "repeat", "at least 1", repeat);
-  OrdinaryRun run(plan->plan, plan->engine->pool, batch, buffers, repeat);
+  if (repeat < 1) return refuse(plan, "repeat", "at least 1", repeat);
+  OrdinaryRun run(plan->plan, plan->engine->pool, {batch, buffers, cancel, &plan->engine->stopped}, repeat);
   run.run(isStale(plan, version));
-  return finishRun(plan, run.status(), version);
+  return finishRun(plan, run, version);
 }
 
 int32_t rdi_adaptive_run(rdi_plan* plan, int32_t batch, const float* thresholds, void* const* buffers,
-                         float* probabilities, float* entropy, int32_t* exits, int32_t version) {
+                         float* probabilities, float* entropy, int32_t* exits, int32_t version, const int32_t* cancel) {
   if (int32_t status = checkRun(plan, true, batch, buffers)) return status;
-  if (!thresholds && plan->plan.segments.size() > 1) return refuse(plan->engine, "thresholds", "an address", 0);
-  if (!probabilities || !entropy || !exits) return refuse(plan->engine, "the results", "addresses", 0);
-  AdaptiveRun run(plan->plan, plan->engine->pool, batch, buffers, thresholds, {probabilities, entropy, exits});
+  if (!thresholds && plan->plan.segments.size() > 1) return refuse(plan, "thresholds", "an address", 0);
+  if (!probabilities || !entropy || !exits) return refuse(plan, "the results", "addresses", 0);
+  AdaptiveRun run(plan->plan, plan->engine->pool, {batch, buffers, cancel, &plan->engine->stopped}, thresholds,
+                  {probabilities, entropy, exits});
   run.run(isStale(plan, version));
-  return finishRun(plan, run.status(), version);
+  return finishRun(plan, run, version);
 }
+
+const char* rdi_run_error(const rdi_plan* plan) { return plan->error.text(); }
 
 const char* rdi_last_error(const rdi_engine* engine) { return engine ? engine->error.text() : noEngine; }
 

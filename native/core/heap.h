@@ -70,15 +70,15 @@ class Array {
     return true;
   }
 
-  size_t size() const { return count_; }
-  T* data() { return items_; }
-  const T* data() const { return items_; }
-  T& operator[](size_t i) { return items_[i]; }
-  const T& operator[](size_t i) const { return items_[i]; }
-  T* begin() { return items_; }
-  T* end() { return items_ + count_; }
-  const T* begin() const { return items_; }
-  const T* end() const { return items_ + count_; }
+  RDI_INLINE size_t size() const { return count_; }
+  RDI_INLINE T* data() { return items_; }
+  RDI_INLINE const T* data() const { return items_; }
+  RDI_INLINE T& operator[](size_t i) { return items_[i]; }
+  RDI_INLINE const T& operator[](size_t i) const { return items_[i]; }
+  RDI_INLINE T* begin() { return items_; }
+  RDI_INLINE T* end() { return items_ + count_; }
+  RDI_INLINE const T* begin() const { return items_; }
+  RDI_INLINE const T* end() const { return items_ + count_; }
 
  private:
   Heap* heap_ = nullptr;

@@ -54,15 +54,4 @@ bool NodeSetup::operands(int32_t required, int32_t optional, int32_t attributes,
   return expect(ok, "the kernel's element types");
 }
 
-const Kernel* findKernel(const char* name) {
-  const KernelList lists[] = {convKernels(), linearKernels(), poolKernels(),   normKernels(),  elementwiseKernels(),
-                              lossKernels(), randomKernels(), layoutKernels(), reduceKernels()};
-  for (const KernelList& list : lists) {
-    for (size_t i = 0; i < list.count; i++) {
-      if (sameText(list.first[i].name, name)) return &list.first[i];
-    }
-  }
-  return nullptr;
-}
-
 }  // namespace rdi

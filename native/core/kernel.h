@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kernels/isa.h"
 #include "plan.h"
 
 namespace rdi {
@@ -12,9 +13,9 @@ namespace rdi {
 // The first failure of a run: workers may fail at the same time, and one message is enough.
 class RunStatus {
  public:
-  bool failed() const { return __atomic_load_n(&failed_, __ATOMIC_ACQUIRE); }
+  RDI_INLINE bool failed() const { return __atomic_load_n(&failed_, __ATOMIC_ACQUIRE); }
   // The message to fill, for the first caller; null for the others.
-  Message* fail() { return __atomic_exchange_n(&failed_, true, __ATOMIC_ACQ_REL) ? nullptr : &message_; }
+  RDI_INLINE Message* fail() { return __atomic_exchange_n(&failed_, true, __ATOMIC_ACQ_REL) ? nullptr : &message_; }
   const Message& message() const { return message_; }
 
  private:
@@ -31,11 +32,11 @@ class NodeSetup {
   const Plan& plan;
   Node& node;
 
-  bool hasInput(int32_t i) const { return i < node.inputCount && node.inputs[i] >= 0; }
-  const Value& input(int32_t i) const { return plan.values[size_t(node.inputs[i])]; }
-  const Value& output() const { return plan.values[size_t(node.outputs[0])]; }
-  int32_t attribute(int32_t i) const { return node.attributes[i]; }
-  float floatAttribute(int32_t i) const { return __builtin_bit_cast(float, node.attributes[i]); }
+  RDI_INLINE bool hasInput(int32_t i) const { return i < node.inputCount && node.inputs[i] >= 0; }
+  RDI_INLINE const Value& input(int32_t i) const { return plan.values[size_t(node.inputs[i])]; }
+  RDI_INLINE const Value& output() const { return plan.values[size_t(node.outputs[0])]; }
+  RDI_INLINE int32_t attribute(int32_t i) const { return node.attributes[i]; }
+  RDI_INLINE float floatAttribute(int32_t i) const { return __builtin_bit_cast(float, node.attributes[i]); }
 
   // False with a message that says what was expected and what came, unless `ok`.
   bool expect(bool ok, const char* what);
@@ -46,7 +47,7 @@ class NodeSetup {
   bool counts(int32_t required, int32_t optional, int32_t attributes);
 
   template <class State>
-  void keep(const State& state) {
+  RDI_INLINE void keep(const State& state) {
     static_assert(sizeof(State) <= sizeof(node.state) && alignof(State) <= 8);
     __builtin_memcpy(node.state, &state, sizeof(State));
   }
@@ -59,10 +60,10 @@ class NodeSetup {
 bool sameDims(const Value& a, const Value& b);
 // Also both per-image or both whole.
 bool sameShape(const Value& a, const Value& b);
-inline bool isMatrixRow(const Value& v) { return v.perImage && v.rank == 1; }
-inline bool isImage(const Value& v) { return v.perImage && v.rank == 3; }
-inline bool isImageScalar(const Value& v) { return v.perImage && v.rank == 0; }
-inline bool isWholeScalar(const Value& v) { return !v.perImage && v.rank == 0; }
+RDI_INLINE bool isMatrixRow(const Value& v) { return v.perImage && v.rank == 1; }
+RDI_INLINE bool isImage(const Value& v) { return v.perImage && v.rank == 3; }
+RDI_INLINE bool isImageScalar(const Value& v) { return v.perImage && v.rank == 0; }
+RDI_INLINE bool isWholeScalar(const Value& v) { return !v.perImage && v.rank == 0; }
 void describe(Message& message, const Value& value);
 
 // A node while it runs, over some images (or 1, for whole values).
@@ -77,18 +78,20 @@ struct NodeRun {
   // The elements of the output to compute: all of these images', or a worker's part of a whole value.
   size_t begin, end;
 
-  bool has(int32_t i) const { return i < node.inputCount && node.inputs[i] >= 0; }
-  const Value& value(int32_t i) const { return plan.values[size_t(node.inputs[i])]; }
-  const Value& outputValue() const { return plan.values[size_t(node.outputs[0])]; }
+  RDI_INLINE bool has(int32_t i) const { return i < node.inputCount && node.inputs[i] >= 0; }
+  RDI_INLINE const Value& value(int32_t i) const { return plan.values[size_t(node.inputs[i])]; }
+  RDI_INLINE const Value& outputValue() const { return plan.values[size_t(node.outputs[0])]; }
   // Null for an optional input that is absent.
-  const float* in(int32_t i) const { return has(i) ? static_cast<const float*>(values[node.inputs[i]]) : nullptr; }
-  const int32_t* inI32(int32_t i) const { return static_cast<const int32_t*>(values[node.inputs[i]]); }
-  float* out() const { return static_cast<float*>(values[node.outputs[0]]); }
-  int32_t* outI32() const { return static_cast<int32_t*>(values[node.outputs[0]]); }
-  int32_t attribute(int32_t i) const { return node.attributes[i]; }
-  float floatAttribute(int32_t i) const { return __builtin_bit_cast(float, node.attributes[i]); }
+  RDI_INLINE const float* in(int32_t i) const {
+    return has(i) ? static_cast<const float*>(values[node.inputs[i]]) : nullptr;
+  }
+  RDI_INLINE const int32_t* inI32(int32_t i) const { return static_cast<const int32_t*>(values[node.inputs[i]]); }
+  RDI_INLINE float* out() const { return static_cast<float*>(values[node.outputs[0]]); }
+  RDI_INLINE int32_t* outI32() const { return static_cast<int32_t*>(values[node.outputs[0]]); }
+  RDI_INLINE int32_t attribute(int32_t i) const { return node.attributes[i]; }
+  RDI_INLINE float floatAttribute(int32_t i) const { return __builtin_bit_cast(float, node.attributes[i]); }
   template <class State>
-  const State& state() const {
+  RDI_INLINE const State& state() const {
     return *reinterpret_cast<const State*>(node.state);
   }
 };
@@ -108,26 +111,7 @@ struct Kernel {
   // Whether any part of a whole output can be computed by itself (begin … end), so that workers can share it.
   bool splits = false;
 
-  bool reduces() const { return accumulate != nullptr; }
+  RDI_INLINE bool reduces() const { return accumulate != nullptr; }
 };
-
-struct KernelList {
-  const Kernel* first;
-  size_t count;
-};
-
-// One a file of adapters.
-KernelList convKernels();
-KernelList linearKernels();
-KernelList poolKernels();
-KernelList normKernels();
-KernelList elementwiseKernels();
-KernelList lossKernels();
-KernelList randomKernels();
-KernelList layoutKernels();
-KernelList reduceKernels();
-
-// Null if there is none of that name.
-const Kernel* findKernel(const char* name);
 
 }  // namespace rdi

@@ -1,10 +1,10 @@
 // Adapters that move values: between the caller's NCHW and the engine's NHWC, between shapes, and from scalars and
 // constants to tensors.
-#include "kernel.h"
 #include "kernels/elementwise.h"
 #include "kernels/layout.h"
+#include "op_kernels.h"
 
-namespace rdi {
+namespace rdi::inline RDI_ISA {
 namespace {
 
 using namespace kernels;
@@ -112,4 +112,4 @@ constexpr Kernel list[] = {
 
 KernelList layoutKernels() { return {list, sizeof(list) / sizeof(list[0])}; }
 
-}  // namespace rdi
+}  // namespace rdi::inline RDI_ISA

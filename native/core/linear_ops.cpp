@@ -1,9 +1,9 @@
 // Adapters of the fully connected kernels.
-#include "kernel.h"
 #include "kernels/elementwise.h"
 #include "kernels/linear.h"
+#include "op_kernels.h"
 
-namespace rdi {
+namespace rdi::inline RDI_ISA {
 namespace {
 
 using namespace kernels;
@@ -91,4 +91,4 @@ constexpr Kernel list[] = {
 
 KernelList linearKernels() { return {list, sizeof(list) / sizeof(list[0])}; }
 
-}  // namespace rdi
+}  // namespace rdi::inline RDI_ISA

@@ -1,8 +1,8 @@
 // Adapters of the kernels on logits.
-#include "kernel.h"
 #include "kernels/losses.h"
+#include "op_kernels.h"
 
-namespace rdi {
+namespace rdi::inline RDI_ISA {
 namespace {
 
 using namespace kernels;
@@ -104,4 +104,4 @@ constexpr Kernel list[] = {
 
 KernelList lossKernels() { return {list, sizeof(list) / sizeof(list[0])}; }
 
-}  // namespace rdi
+}  // namespace rdi::inline RDI_ISA

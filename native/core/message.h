@@ -4,45 +4,32 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kernels/isa.h"
+
 namespace rdi {
 
 class Message {
  public:
-  const char* text() const { return text_; }
-  bool empty() const { return length_ == 0; }
-  Message& clear() {
+  RDI_INLINE const char* text() const { return text_; }
+  RDI_INLINE bool empty() const { return length_ == 0; }
+  RDI_INLINE Message& clear() {
     length_ = 0;
     text_[0] = 0;
     return *this;
   }
-  Message& operator<<(const char* text) {
-    while (*text) put(*text++);
-    return *this;
-  }
-  Message& operator<<(int number) { return *this << static_cast<long long>(number); }
-  Message& operator<<(long number) { return *this << static_cast<long long>(number); }
-  Message& operator<<(long long number) {
-    if (number < 0) put('-');
-    // Negating as unsigned is right for the least number too.
-    return digits(number < 0 ? 0 - static_cast<unsigned long long>(number) : static_cast<unsigned long long>(number));
-  }
-  Message& operator<<(unsigned number) { return digits(number); }
-  Message& operator<<(unsigned long number) { return digits(number); }
-  Message& operator<<(unsigned long long number) { return digits(number); }
+  Message& operator<<(const char* text);
+  Message& operator<<(long long number);
+  RDI_INLINE Message& operator<<(int number) { return *this << static_cast<long long>(number); }
+  RDI_INLINE Message& operator<<(long number) { return *this << static_cast<long long>(number); }
+  RDI_INLINE Message& operator<<(unsigned number) { return digits(number); }
+  RDI_INLINE Message& operator<<(unsigned long number) { return digits(number); }
+  RDI_INLINE Message& operator<<(unsigned long long number) { return digits(number); }
 
  private:
   static constexpr size_t capacity = 1024;
 
-  void put(char c) {
-    if (length_ + 1 >= capacity) return;
-    text_[length_++] = c;
-    text_[length_] = 0;
-  }
-  Message& digits(unsigned long long number) {
-    if (number >= 10) digits(number / 10);
-    put(char('0' + number % 10));
-    return *this;
-  }
+  void put(char c);
+  Message& digits(unsigned long long number);
 
   size_t length_ = 0;
   char text_[capacity] = {};

@@ -1,8 +1,8 @@
 // Adapters of batch normalisation with the statistics of the batch.
-#include "kernel.h"
 #include "kernels/batch_norm.h"
+#include "op_kernels.h"
 
-namespace rdi {
+namespace rdi::inline RDI_ISA {
 namespace {
 
 using namespace kernels;
@@ -116,10 +116,7 @@ void runRow(const NodeRun& run) {
 }
 
 constexpr Kernel list[] = {
-    {.name = "channelMoments",
-     .prepare = prepareMoments,
-     .accumulate = accumulateMoments,
-     .finish = finishMoments},
+    {.name = "channelMoments", .prepare = prepareMoments, .accumulate = accumulateMoments, .finish = finishMoments},
     {.name = "batchNorm", .prepare = prepareNorm, .run = runNorm},
     {.name = "batchNormGradSums",
      .prepare = prepareGradSums,
@@ -133,4 +130,4 @@ constexpr Kernel list[] = {
 
 KernelList normKernels() { return {list, sizeof(list) / sizeof(list[0])}; }
 
-}  // namespace rdi
+}  // namespace rdi::inline RDI_ISA

@@ -36,12 +36,13 @@ void OrdinaryRun::work(int32_t worker) {
   }
 }
 
+// A cancelled run skips tiles and repetitions, but no barrier: workers may learn of it at different times.
 void OrdinaryRun::runTiled(int32_t worker, int32_t phaseIndex, int32_t repeat) {
   const Phase& phase = plan.phases[size_t(phaseIndex)];
   WorkerMemory& own = memory(worker);
   runPacks(worker, phaseIndex);
   if (!phase.reduces) {
-    for (int32_t first = pool.takeTask() * tile; first < batch; first = pool.takeTask() * tile) {
+    for (int32_t first = pool.takeTask() * tile; first < batch && !cancelled(); first = pool.takeTask() * tile) {
       runTile(own, phase, first, batch - first < tile ? batch - first : tile, repeat);
     }
     return;
@@ -49,7 +50,7 @@ void OrdinaryRun::runTiled(int32_t worker, int32_t phaseIndex, int32_t repeat) {
   // A fixed share, so that sums have the same order in every run with as many workers.
   zeroBytes(own.accumulators, plan.accumulatorFloats * sizeof(float));
   int32_t end = rangeStart(worker + 1);
-  for (int32_t first = rangeStart(worker); first < end; first += tile) {
+  for (int32_t first = rangeStart(worker); first < end && !cancelled(); first += tile) {
     runTile(own, phase, first, end - first < tile ? end - first : tile, 1);
   }
   pool.barrier();
@@ -59,7 +60,7 @@ void OrdinaryRun::runTiled(int32_t worker, int32_t phaseIndex, int32_t repeat) {
 void OrdinaryRun::runTile(WorkerMemory& memory, const Phase& phase, int32_t first, int32_t images, int32_t repeat) {
   bind(memory, first, 0);
   runNodes(memory, phase.loads, images);
-  for (int32_t r = 0; r < repeat; r++) {
+  for (int32_t r = 0; r < repeat && !cancelled(); r++) {
     if (r > 0) carry(memory, images);
     runNodes(memory, phase.body, images);
   }

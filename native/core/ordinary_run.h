@@ -7,8 +7,8 @@ namespace rdi {
 
 class OrdinaryRun : public RunContext {
  public:
-  OrdinaryRun(Plan& plan, ThreadPool& pool, int32_t batch, void* const* buffers, int32_t repeat)
-      : RunContext(plan, pool, batch, buffers), repeat_(repeat) {}
+  OrdinaryRun(Plan& plan, ThreadPool& pool, const RunArguments& arguments, int32_t repeat)
+      : RunContext(plan, pool, arguments), repeat_(repeat) {}
 
   // `stale`: what is cached from the parameters must be computed anew.
   void run(bool stale);

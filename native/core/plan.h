@@ -23,9 +23,9 @@ struct Value {
   int32_t dims[4];
   size_t elements;  // of one image, or of the whole value
 
-  size_t bytes() const { return elements * 4; }
+  RDI_INLINE size_t bytes() const { return elements * 4; }
   // Whether NCHW and NHWC order differ.
-  bool hasLayout() const { return perImage && rank == 3 && dims[0] > 1 && dims[1] * dims[2] > 1; }
+  RDI_INLINE bool hasLayout() const { return perImage && rank == 3 && dims[0] > 1 && dims[1] * dims[2] > 1; }
 };
 
 struct Node {
@@ -46,7 +46,7 @@ struct Node {
 
 struct NodeRange {
   int32_t first, count;
-  int32_t end() const { return first + count; }
+  RDI_INLINE int32_t end() const { return first + count; }
 };
 
 enum class PhaseKind : int32_t { Parameters, Tiled, Whole };
@@ -117,7 +117,7 @@ struct Plan {
   Array<int32_t> workerIntegers;
   Array<WorkerMemory> workers;
 
-  bool adaptive() const { return segments.size() > 0; }
+  RDI_INLINE bool adaptive() const { return segments.size() > 0; }
 };
 
 }  // namespace rdi

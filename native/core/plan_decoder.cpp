@@ -15,7 +15,8 @@ constexpr uint64_t maxElements = 1 << 28;
 
 class Decoder {
  public:
-  Decoder(Heap& heap, Plan& plan, Message& message) : heap_(heap), plan_(plan), message_(message), words_(plan.words) {}
+  Decoder(Heap& heap, const InstructionSet& isa, Plan& plan, Message& message)
+      : heap_(heap), isa_(isa), plan_(plan), message_(message), words_(plan.words) {}
 
   bool decode() { return header() && values() && nodes() && phases() && carries() && segments() && strings(); }
 
@@ -157,7 +158,7 @@ class Decoder {
     int32_t end = name;
     while (end < stringBytes_ && table[end]) end++;
     if (end == stringBytes_) return bad("a kernel's name", "a string that ends within the string table");
-    node.kernel = findKernel(table + name);
+    node.kernel = isa_.findKernel(table + name);
     if (node.kernel) return true;
     message_.clear() << "word " << uint64_t(at_ - 1) << ": Expected the name of a kernel but received \""
                      << table + name << "\"";
@@ -258,6 +259,7 @@ class Decoder {
   }
 
   Heap& heap_;
+  const InstructionSet& isa_;
   Plan& plan_;
   Message& message_;
   const Array<int32_t>& words_;
@@ -268,11 +270,12 @@ class Decoder {
 
 }  // namespace
 
-bool decodePlan(Heap& heap, const int32_t* words, size_t count, Plan& plan, Message& message) {
+bool decodePlan(Heap& heap, const InstructionSet& isa, const int32_t* words, size_t count, Plan& plan,
+                Message& message) {
   // The plan keeps the words: nodes and segments point into them.
   if (!plan.words.reserve(heap, count, message)) return false;
   copyBytes(plan.words.data(), words, count * sizeof(int32_t));
-  return Decoder(heap, plan, message).decode();
+  return Decoder(heap, isa, plan, message).decode();
 }
 
 }  // namespace rdi

@@ -1,8 +1,8 @@
 // Adapters of the pooling kernels.
-#include "kernel.h"
 #include "kernels/pool.h"
+#include "op_kernels.h"
 
-namespace rdi {
+namespace rdi::inline RDI_ISA {
 namespace {
 
 using namespace kernels;
@@ -55,4 +55,4 @@ constexpr Kernel list[] = {
 
 KernelList poolKernels() { return {list, sizeof(list) / sizeof(list[0])}; }
 
-}  // namespace rdi
+}  // namespace rdi::inline RDI_ISA

@@ -1,9 +1,9 @@
 // Adapters of the random kernels: an image's numbers depend on the seed, its id, the stream and the element, and on
 // nothing else.
-#include "kernel.h"
 #include "kernels/random.h"
+#include "op_kernels.h"
 
-namespace rdi {
+namespace rdi::inline RDI_ISA {
 namespace {
 
 using namespace kernels;
@@ -58,4 +58,4 @@ constexpr Kernel list[] = {
 
 KernelList randomKernels() { return {list, sizeof(list) / sizeof(list[0])}; }
 
-}  // namespace rdi
+}  // namespace rdi::inline RDI_ISA

@@ -1,8 +1,9 @@
 // The C ABI of every native engine (wasm, cpu, cuda): decode a plan, run it, give back buffers.
 // The plan format is documented in docs/plan-format.md.
 //
-// Functions that can fail return a negative status (or a null pointer), and leave a message for rdi_last_error.
-// An engine is used by one caller thread at a time; it spreads the work over its own workers.
+// Functions that can fail return a negative status (or a null pointer), and leave a message: those that run a plan for
+// rdi_run_error, the others for rdi_last_error. One thread at a time may run plans, and one at a time call the other
+// functions, but on plans and buffers that no run uses; an engine spreads the work over its own workers.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -23,11 +24,26 @@ enum rdi_status : int32_t {
   RDI_BAD_PLAN = -1,      // the plan's words are not a valid plan
   RDI_BAD_ARGUMENT = -2,  // batch, repeat, buffers … out of range
   RDI_OUT_OF_MEMORY = -3,
+  RDI_CANCELLED = -4,  // the run was cancelled: what it would have written is incomplete
 };
 
-// Creates the engine with `workers` ≥ 1 workers, the caller's thread included. Null: out of memory.
-RDI_EXPORT(rdi_engine_create) rdi_engine* rdi_engine_create(int32_t workers);
-// Stops the workers and frees everything, plans and buffers included.
+// Grows with every change of this interface or of the plan format.
+enum { RDI_ABI_VERSION = 1 };
+
+// The instruction sets that the kernels were compiled for, the widest first: how many, their names ("avx2" …; null
+// beyond the last), and whether this machine has them.
+RDI_EXPORT(rdi_isa_count) int32_t rdi_isa_count(void);
+RDI_EXPORT(rdi_isa_name) const char* rdi_isa_name(int32_t index);
+RDI_EXPORT(rdi_isa_supported) int32_t rdi_isa_supported(int32_t index);
+
+// Creates the engine with `workers` ≥ 1 workers, the caller's thread included, and the kernels of an instruction set
+// that this machine has; the widest if `isa` is null. Null: out of memory, or no such instruction set here.
+RDI_EXPORT(rdi_engine_create) rdi_engine* rdi_engine_create(int32_t workers, const char* isa);
+// The name of the engine's instruction set.
+RDI_EXPORT(rdi_engine_isa) const char* rdi_engine_isa(const rdi_engine* engine);
+// From any thread: ends the run in hand as if it were cancelled, and every later one.
+RDI_EXPORT(rdi_engine_stop) void rdi_engine_stop(rdi_engine* engine);
+// Stops the workers and frees everything, plans and buffers included. No run may be in hand.
 RDI_EXPORT(rdi_engine_destroy) void rdi_engine_destroy(rdi_engine* engine);
 // WASM with threads: entered by each worker 1 … workers − 1 on a thread of its own; returns after rdi_engine_destroy.
 RDI_EXPORT(rdi_worker_main) void rdi_worker_main(rdi_engine* engine, int32_t worker);
@@ -48,16 +64,20 @@ RDI_EXPORT(rdi_plan_destroy) void rdi_plan_destroy(rdi_plan* plan);
 RDI_EXPORT(rdi_plan_bytes) size_t rdi_plan_bytes(const rdi_plan* plan);
 
 // `buffers`: as many pointers as the plan has external buffers. `version`: of the parameters (see docs/plan-format.md).
+// `cancel`: null, or a word that another thread sets to other than 0 to end the run before its next repetition or tile.
 RDI_EXPORT(rdi_plan_run)
-int32_t rdi_plan_run(rdi_plan* plan, int32_t batch, int32_t repeat, void* const* buffers, int32_t version);
+int32_t rdi_plan_run(rdi_plan* plan, int32_t batch, int32_t repeat, void* const* buffers, int32_t version,
+                     const int32_t* cancel);
 
 // `thresholds`: one float a segment but the last. `probabilities` [batch, classes], `entropy` [batch] and `exits`
 // [batch] receive the results.
 RDI_EXPORT(rdi_adaptive_run)
 int32_t rdi_adaptive_run(rdi_plan* plan, int32_t batch, const float* thresholds, void* const* buffers,
-                         float* probabilities, float* entropy, int32_t* exits, int32_t version);
+                         float* probabilities, float* entropy, int32_t* exits, int32_t version, const int32_t* cancel);
 
-// The message of the last failure, zero-terminated; "" if none.
+// The message of the plan's last run that failed, zero-terminated; "" if none.
+RDI_EXPORT(rdi_run_error) const char* rdi_run_error(const rdi_plan* plan);
+// The message of the last failure of any other function.
 RDI_EXPORT(rdi_last_error) const char* rdi_last_error(const rdi_engine* engine);
 
 }  // extern "C"

@@ -1,8 +1,8 @@
 // Adapters of the sums: over an image, over a whole value, and over the images of the batch.
-#include "kernel.h"
 #include "kernels/elementwise.h"
+#include "op_kernels.h"
 
-namespace rdi {
+namespace rdi::inline RDI_ISA {
 namespace {
 
 using namespace kernels;
@@ -73,4 +73,4 @@ constexpr Kernel list[] = {
 
 KernelList reduceKernels() { return {list, sizeof(list) / sizeof(list[0])}; }
 
-}  // namespace rdi
+}  // namespace rdi::inline RDI_ISA

@@ -14,8 +14,14 @@ int32_t balancedTile(const Plan& plan, int32_t workers, int32_t batch) {
 
 }  // namespace
 
-RunContext::RunContext(Plan& plan, ThreadPool& pool, int32_t batch, void* const* buffers)
-    : plan(plan), pool(pool), batch(batch), buffers(buffers), tile(balancedTile(plan, pool.workers(), batch)) {}
+RunContext::RunContext(Plan& plan, ThreadPool& pool, const RunArguments& arguments)
+    : plan(plan),
+      pool(pool),
+      batch(arguments.batch),
+      buffers(arguments.buffers),
+      tile(balancedTile(plan, pool.workers(), arguments.batch)),
+      cancel_(arguments.cancel),
+      stopped_(arguments.stopped) {}
 
 void RunContext::bind(WorkerMemory& memory, int32_t firstImage, int32_t firstQueued) {
   for (size_t i = 0; i < plan.values.size(); i++) {

@@ -6,12 +6,25 @@
 
 namespace rdi {
 
+// What a run is given.
+struct RunArguments {
+  int32_t batch;
+  void* const* buffers;
+  // Words that become other than 0 when the run is to end: the caller's, which may be null, and the engine's.
+  const int32_t* cancel;
+  const int32_t* stopped;
+};
+
 class RunContext {
  public:
   const RunStatus& status() const { return status_; }
+  bool cancelled() const {
+    return __atomic_load_n(stopped_, __ATOMIC_RELAXED) != 0 ||
+           (cancel_ && __atomic_load_n(cancel_, __ATOMIC_RELAXED) != 0);
+  }
 
  protected:
-  RunContext(Plan& plan, ThreadPool& pool, int32_t batch, void* const* buffers);
+  RunContext(Plan& plan, ThreadPool& pool, const RunArguments& arguments);
 
   WorkerMemory& memory(int32_t worker) { return plan.workers[size_t(worker)]; }
   // Sets where the values are for the tile that starts at an image (external and shared values) or at a place in the
@@ -35,6 +48,8 @@ class RunContext {
   const int32_t tile;
 
  private:
+  const int32_t* const cancel_;
+  const int32_t* const stopped_;
   RunStatus status_;
 };
 

@@ -17,7 +17,6 @@ bool ThreadPool::start(Heap& heap, int32_t workers, Message& message) {
 #else
   (void)heap;
 #endif
-  running_ = workers - 1;
   if (startThreads()) return true;
   message.clear() << "Could not start " << workers - 1 << " threads";
   return false;
@@ -29,39 +28,42 @@ void* ThreadPool::stackTop(int32_t worker) {
 
 void ThreadPool::workerMain(int32_t worker) {
   for (uint32_t seen = 0;; seen++) {
-    waitWhile(&jobNumber_, seen);
+    jobNumber_.waitWhile(seen);
     if (stopping_) break;
     job_(context_, worker);
     barrier();
   }
+#ifdef __wasm__
   __atomic_fetch_sub(&running_, 1, __ATOMIC_RELEASE);
+#endif
 }
 
 void ThreadPool::run(Job job, void* context) {
   job_ = job;
   context_ = context;
   nextTask_ = 0;
-  if (workers_ > 1) advance(&jobNumber_);
+  if (workers_ > 1) jobNumber_.advance();
   job(context, 0);
   barrier();
 }
 
 void ThreadPool::barrier() {
-  uint32_t number = loadWord(&barrierNumber_);
+  uint32_t number = barrierNumber_.load();
   if (__atomic_add_fetch(&atBarrier_, 1, __ATOMIC_ACQ_REL) < workers_) {
-    waitWhile(&barrierNumber_, number);
+    barrierNumber_.waitWhile(number);
     return;
   }
   // The last to come finds all others waiting, so what it sets here is set before any of them goes on.
   atBarrier_ = 0;
   nextTask_ = 0;
-  if (workers_ > 1) advance(&barrierNumber_);
+  if (workers_ > 1) barrierNumber_.advance();
 }
 
 void ThreadPool::stop() {
-  if (workers_ == 1) return;
-  stopping_ = true;
-  advance(&jobNumber_);
+  if (workers_ > 1) {
+    stopping_ = true;
+    jobNumber_.advance();
+  }
   joinThreads();
   workers_ = 1;
 }

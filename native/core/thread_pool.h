@@ -42,6 +42,7 @@ class ThreadPool {
  private:
   static constexpr size_t stackBytes = 256 * 1024;
 
+  // False if not all of workers_ could be started, which then are those that were.
   bool startThreads();
   void joinThreads();
 
@@ -51,10 +52,12 @@ class ThreadPool {
   bool stopping_ = false;
   int32_t nextTask_ = 0;
   // The words that threads meet at, each on a cache line of its own.
-  alignas(64) uint32_t jobNumber_ = 0;
-  alignas(64) uint32_t barrierNumber_ = 0;
+  alignas(64) WaitWord jobNumber_;
+  alignas(64) WaitWord barrierNumber_;
   alignas(64) int32_t atBarrier_ = 0;
+#ifdef __wasm__
   alignas(64) int32_t running_ = 0;  // workers besides 0 that are inside workerMain
+#endif
   Array<unsigned char> stacks_;
   void* threads_ = nullptr;  // the host's std::thread objects
 };

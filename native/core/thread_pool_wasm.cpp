@@ -5,7 +5,10 @@
 
 namespace rdi {
 
-bool ThreadPool::startThreads() { return true; }
+bool ThreadPool::startThreads() {
+  running_ = workers_ - 1;
+  return true;
+}
 
 void ThreadPool::joinThreads() {
   // Leaving takes a worker no time, and it cannot be waited for in another way: it has no handle in here.

@@ -2,7 +2,7 @@
 
 #include "simd.h"
 
-namespace rdi::kernels {
+namespace rdi::kernels::inline RDI_ISA {
 namespace {
 
 // Rows that are read twice while they are in the first-level cache.
@@ -169,9 +169,10 @@ void batchNormInputGrad(const float* dy, const float* x, const float* moments, c
     forEachVector(channels, [&](size_t c, size_t lanes) {
       const vf deviation = loadLanes(x + at + c, lanes) - loadLanes(moments + c, lanes);
       const vf gradient = loadLanes(dy + at + c, lanes) - loadLanes(average + c, lanes);
-      storeLanes(dx + at + c, loadLanes(scale + c, lanes) * (gradient - deviation * loadLanes(slope + c, lanes)), lanes);
+      storeLanes(dx + at + c, loadLanes(scale + c, lanes) * (gradient - deviation * loadLanes(slope + c, lanes)),
+                 lanes);
     });
   }
 }
 
-}  // namespace rdi::kernels
+}  // namespace rdi::kernels::inline RDI_ISA

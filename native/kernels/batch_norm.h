@@ -5,7 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-namespace rdi::kernels {
+#include "isa.h"
+
+namespace rdi::kernels::inline RDI_ISA {
 
 // Moments of every channel in two steps. Each worker adds its rows into an accumulator of its own, which is zero at
 // first: count, mean and sum of squared deviations, combined by the formulas of Chan, Golub and LeVeque ("Updating
@@ -15,7 +17,8 @@ void momentsAccumulate(const float* x, float* accumulator, size_t rows, int32_t 
 // moments [3][channels]: mean, variance, unbiased variance.
 void momentsFinish(const float* const* accumulators, int32_t count, float* moments, int32_t channels);
 
-// y = (x − mean) / √(variance + eps) · weight + bias (+ residual, then max(0, ·) if relu). Scratch: 2 · channels floats.
+// y = (x − mean) / √(variance + eps) · weight + bias (+ residual, then max(0, ·) if relu). Scratch: 2 · channels
+// floats.
 struct BatchNormEpilogue {
   const float* residual;  // may be null
   bool relu;
@@ -35,4 +38,4 @@ void normGradFinish(const float* const* accumulators, int32_t count, const float
 void batchNormInputGrad(const float* dy, const float* x, const float* moments, const float* weight, const float* sums,
                         float eps, float count, float* dx, size_t rows, int32_t channels, float* scratch);
 
-}  // namespace rdi::kernels
+}  // namespace rdi::kernels::inline RDI_ISA

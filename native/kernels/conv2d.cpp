@@ -2,7 +2,7 @@
 #include "conv2d_internal.h"
 #include "winograd.h"
 
-namespace rdi::kernels {
+namespace rdi::kernels::inline RDI_ISA {
 namespace {
 
 // run(tag) with the tag of a method.
@@ -107,4 +107,4 @@ void conv2dWeightGradFinish(const ConvShape& s, ConvMethod method, const float* 
   withMethod(method, [&](auto m) { ConvWeightGrad<decltype(m)>::finish(s, accumulators, count, dw); });
 }
 
-}  // namespace rdi::kernels
+}  // namespace rdi::kernels::inline RDI_ISA

@@ -11,7 +11,7 @@
 
 #include "epilogue.h"
 
-namespace rdi::kernels {
+namespace rdi::kernels::inline RDI_ISA {
 
 struct ConvShape {
   int32_t inChannels, inHeight, inWidth;
@@ -68,4 +68,4 @@ void conv2dWeightGradAccumulate(const ConvShape& shape, ConvMethod method, int32
 void conv2dWeightGradFinish(const ConvShape& shape, ConvMethod method, const float* const* accumulators, int32_t count,
                             float* dw);
 
-}  // namespace rdi::kernels
+}  // namespace rdi::kernels::inline RDI_ISA

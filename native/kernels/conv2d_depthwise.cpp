@@ -6,7 +6,7 @@
 #include "conv2d_input_grad.h"
 #include "store_tile.h"
 
-namespace rdi::kernels {
+namespace rdi::kernels::inline RDI_ISA {
 namespace {
 
 // Neighbouring results of a row in a register tile: with more, the epilogue spills, and short rows leave them empty.
@@ -248,4 +248,4 @@ void ConvInputGrad<Depthwise>::run(const ConvShape& s, int32_t images, const flo
   }
 }
 
-}  // namespace rdi::kernels
+}  // namespace rdi::kernels::inline RDI_ISA

@@ -4,7 +4,7 @@
 
 #include "conv2d_internal.h"
 
-namespace rdi::kernels {
+namespace rdi::kernels::inline RDI_ISA {
 
 inline constexpr int blockVectors = 4;
 inline constexpr int blockChannels = blockVectors * VL;
@@ -45,4 +45,4 @@ RDI_INLINE size_t depthwiseFloats(int32_t channels, int32_t taps) {
   return size_t(ceilDiv(channels, blockChannels)) * taps * blockChannels;
 }
 
-}  // namespace rdi::kernels
+}  // namespace rdi::kernels::inline RDI_ISA

@@ -2,7 +2,7 @@
 // the sums of some taps of the kernel, over all pixels of a strip.
 #include "conv2d_depthwise.h"
 
-namespace rdi::kernels {
+namespace rdi::kernels::inline RDI_ISA {
 namespace {
 
 // The pixels that a tile sums over: `rows` times `length` of them; floats between neighbours.
@@ -129,4 +129,4 @@ void ConvWeightGrad<Depthwise>::finish(const ConvShape& s, const float* const* a
   }
 }
 
-}  // namespace rdi::kernels
+}  // namespace rdi::kernels::inline RDI_ISA

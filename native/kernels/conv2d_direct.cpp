@@ -4,7 +4,7 @@
 
 #include "gemm.h"
 
-namespace rdi::kernels {
+namespace rdi::kernels::inline RDI_ISA {
 
 void padImage(const float* x, ptrdiff_t pixel, int32_t height, int32_t width, int32_t channels, int32_t top,
               int32_t bottom, int32_t left, int32_t right, float* padded) {
@@ -81,4 +81,4 @@ void ConvForward<Direct>::run(const ConvShape& s, int32_t images, const float* x
   }
 }
 
-}  // namespace rdi::kernels
+}  // namespace rdi::kernels::inline RDI_ISA

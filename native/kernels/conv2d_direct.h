@@ -4,7 +4,7 @@
 
 #include "conv2d_internal.h"
 
-namespace rdi::kernels {
+namespace rdi::kernels::inline RDI_ISA {
 
 RDI_INLINE int32_t windowFloats(const ConvShape& s) { return s.kernelHeight * s.kernelWidth * s.inChannels; }
 
@@ -33,4 +33,4 @@ size_t oneChannelGradScratchFloats(const ConvShape& s);
 void oneChannelGrad(const ConvShape& s, const float* dy, const float* packed, const Epilogue& epilogue, float* dx,
                     float* scratch);
 
-}  // namespace rdi::kernels
+}  // namespace rdi::kernels::inline RDI_ISA

@@ -5,7 +5,7 @@
 #include "conv2d_input_grad.h"
 #include "gemm.h"
 
-namespace rdi::kernels {
+namespace rdi::kernels::inline RDI_ISA {
 namespace {
 
 // Zeros that dy needs before and after it in one dimension, over all classes.
@@ -141,4 +141,4 @@ void ConvInputGrad<Direct>::run(const ConvShape& s, int32_t images, const float*
   }
 }
 
-}  // namespace rdi::kernels
+}  // namespace rdi::kernels::inline RDI_ISA

@@ -5,7 +5,7 @@
 #include "conv2d_direct.h"
 #include "simd.h"
 
-namespace rdi::kernels {
+namespace rdi::kernels::inline RDI_ISA {
 namespace {
 
 // The most vectors of a row that are computed together.
@@ -118,4 +118,4 @@ void oneChannelGrad(const ConvShape& s, const float* dy, const float* packed, co
   }
 }
 
-}  // namespace rdi::kernels
+}  // namespace rdi::kernels::inline RDI_ISA

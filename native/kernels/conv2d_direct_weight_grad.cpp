@@ -2,7 +2,7 @@
 #include "conv2d_direct.h"
 #include "gemm.h"
 
-namespace rdi::kernels {
+namespace rdi::kernels::inline RDI_ISA {
 
 template <>
 size_t ConvWeightGrad<Direct>::accumulatorFloats(const ConvShape& s) {
@@ -62,4 +62,4 @@ void ConvWeightGrad<Direct>::finish(const ConvShape& s, const float* const* accu
   }
 }
 
-}  // namespace rdi::kernels
+}  // namespace rdi::kernels::inline RDI_ISA

@@ -7,7 +7,7 @@
 
 #include "conv2d_internal.h"
 
-namespace rdi::kernels {
+namespace rdi::kernels::inline RDI_ISA {
 
 // One dimension of a class: inputs first, first + stride, …, and the taps that reach them.
 struct Line {
@@ -43,4 +43,4 @@ size_t forEachClass(const ConvShape& s, PackedOf packedOf, Visit visit) {
   return offset;
 }
 
-}  // namespace rdi::kernels
+}  // namespace rdi::kernels::inline RDI_ISA

@@ -4,7 +4,7 @@
 #include "conv2d.h"
 #include "simd.h"
 
-namespace rdi::kernels {
+namespace rdi::kernels::inline RDI_ISA {
 
 // `c` counts from the first input channel of the output's group.
 RDI_INLINE size_t weightIndex(const ConvShape& s, int32_t o, int32_t c, int32_t kh, int32_t kw) {
@@ -64,4 +64,4 @@ struct ConvWeightGrad {
   static void finish(const ConvShape& shape, const float* const* accumulators, int32_t count, float* dw);
 };
 
-}  // namespace rdi::kernels
+}  // namespace rdi::kernels::inline RDI_ISA

@@ -3,7 +3,7 @@
 #include "store_tile.h"
 #include "winograd.h"
 
-namespace rdi::kernels {
+namespace rdi::kernels::inline RDI_ISA {
 namespace {
 
 // Outputs of the tiles of one strip from m[point][tile][channel]; `m` is that of the strip's first tile, `y` the image.
@@ -87,4 +87,4 @@ void ConvForward<F>::run(const ConvShape& s, int32_t images, const float* x, con
 template struct ConvForward<Winograd2>;
 template struct ConvForward<Winograd4>;
 
-}  // namespace rdi::kernels
+}  // namespace rdi::kernels::inline RDI_ISA

@@ -5,7 +5,7 @@
 #include "store_tile.h"
 #include "winograd.h"
 
-namespace rdi::kernels {
+namespace rdi::kernels::inline RDI_ISA {
 namespace {
 
 // Scratch of storeGradientStrip(): a strip transformed horizontally, and the rows that it shares with the strip below
@@ -140,4 +140,4 @@ void ConvInputGrad<F>::run(const ConvShape& s, int32_t images, const float* dy, 
 template struct ConvInputGrad<Winograd2>;
 template struct ConvInputGrad<Winograd4>;
 
-}  // namespace rdi::kernels
+}  // namespace rdi::kernels::inline RDI_ISA

@@ -4,7 +4,7 @@
 #include "gemm.h"
 #include "winograd.h"
 
-namespace rdi::kernels {
+namespace rdi::kernels::inline RDI_ISA {
 template <class F>
 size_t ConvWeightGrad<F>::accumulatorFloats(const ConvShape& s) {
   return size_t(F::P) * F::P * s.inChannels * s.outChannels;
@@ -70,4 +70,4 @@ void ConvWeightGrad<F>::finish(const ConvShape& s, const float* const* accumulat
 template struct ConvWeightGrad<Winograd2>;
 template struct ConvWeightGrad<Winograd4>;
 
-}  // namespace rdi::kernels
+}  // namespace rdi::kernels::inline RDI_ISA

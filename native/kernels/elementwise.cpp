@@ -2,7 +2,7 @@
 
 #include "vector_math.h"
 
-namespace rdi::kernels {
+namespace rdi::kernels::inline RDI_ISA {
 namespace {
 
 // y[i] = f(x[i]) by vectors; f maps a vector to a vector.
@@ -197,4 +197,4 @@ void scaleRows(const float* x, const float* scale, float* y, int32_t rows, size_
   binaryImageRight(BinaryOp::Mul, x, scale, y, rows, n);
 }
 
-}  // namespace rdi::kernels
+}  // namespace rdi::kernels::inline RDI_ISA

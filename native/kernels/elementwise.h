@@ -5,7 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-namespace rdi::kernels {
+#include "isa.h"
+
+namespace rdi::kernels::inline RDI_ISA {
 
 // Sign(0) = 0, and NaN stays NaN. Exp and Log are within 2 ulp; Rsqrt is 1 / sqrt(x).
 enum class UnaryOp : int32_t { Relu, Neg, Exp, Log, Sqrt, Rsqrt, Abs, Sign };
@@ -44,4 +46,4 @@ void channelSumAccumulate(const float* x, float* accumulator, size_t rows, int32
 // y[row][i] = x[row][i] · scale[row], rows of n floats.
 void scaleRows(const float* x, const float* scale, float* y, int32_t rows, size_t n);
 
-}  // namespace rdi::kernels
+}  // namespace rdi::kernels::inline RDI_ISA

@@ -1,7 +1,9 @@
 // What a matrix-like kernel does with its result before it stores it.
 #pragma once
 
-namespace rdi::kernels {
+#include "isa.h"
+
+namespace rdi::kernels::inline RDI_ISA {
 
 // Applied in this order, each part only where its pointer is set:
 //   result += bias[channel];  result += residual[same place];  result = max(result, 0) if relu;
@@ -15,4 +17,4 @@ struct Epilogue {
   bool relu = false;
 };
 
-}  // namespace rdi::kernels
+}  // namespace rdi::kernels::inline RDI_ISA

@@ -2,7 +2,7 @@
 
 #include "store_tile.h"
 
-namespace rdi::kernels {
+namespace rdi::kernels::inline RDI_ISA {
 namespace {
 
 // acc[m][n] += Σ_k rows[m][k] · b[k][n].
@@ -155,4 +155,4 @@ void accumulateOuter(const OuterGrid& grid, const float* a, int32_t height, cons
   }
 }
 
-}  // namespace rdi::kernels
+}  // namespace rdi::kernels::inline RDI_ISA

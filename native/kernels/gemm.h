@@ -7,7 +7,7 @@
 #include "epilogue.h"
 #include "simd.h"
 
-namespace rdi::kernels {
+namespace rdi::kernels::inline RDI_ISA {
 
 // B's columns are packed in panels of up to this many vectors.
 inline constexpr int panelVectors = 4;
@@ -62,4 +62,4 @@ struct OuterGrid {
 void accumulateOuter(const OuterGrid& grid, const float* a, int32_t height, const float* b, int32_t width, float* c,
                      ptrdiff_t cRow);
 
-}  // namespace rdi::kernels
+}  // namespace rdi::kernels::inline RDI_ISA

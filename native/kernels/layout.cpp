@@ -4,7 +4,7 @@
 
 #include "simd.h"
 
-namespace rdi::kernels {
+namespace rdi::kernels::inline RDI_ISA {
 namespace {
 
 // y[column][row] = x[row][column].
@@ -26,4 +26,4 @@ void nhwcToNchw(const float* x, float* y, int32_t channels, int32_t height, int3
   transpose(x, y, size_t(height) * width, size_t(channels));
 }
 
-}  // namespace rdi::kernels
+}  // namespace rdi::kernels::inline RDI_ISA

@@ -3,9 +3,11 @@
 
 #include <stdint.h>
 
-namespace rdi::kernels {
+#include "isa.h"
+
+namespace rdi::kernels::inline RDI_ISA {
 
 void nchwToNhwc(const float* x, float* y, int32_t channels, int32_t height, int32_t width);
 void nhwcToNchw(const float* x, float* y, int32_t channels, int32_t height, int32_t width);
 
-}  // namespace rdi::kernels
+}  // namespace rdi::kernels::inline RDI_ISA

@@ -2,7 +2,7 @@
 
 #include "gemm.h"
 
-namespace rdi::kernels {
+namespace rdi::kernels::inline RDI_ISA {
 
 size_t linearPackedFloats(const LinearShape& s) { return packedFloats(s.inFeatures, s.outFeatures); }
 
@@ -36,4 +36,4 @@ void linearWeightGradAccumulate(const LinearShape& s, int32_t images, const floa
   accumulateOuter(grid, dy, s.outFeatures, x, s.inFeatures, accumulator, s.inFeatures);
 }
 
-}  // namespace rdi::kernels
+}  // namespace rdi::kernels::inline RDI_ISA

@@ -6,7 +6,7 @@
 
 #include "epilogue.h"
 
-namespace rdi::kernels {
+namespace rdi::kernels::inline RDI_ISA {
 
 struct LinearShape {
   int32_t inFeatures, outFeatures;
@@ -28,4 +28,4 @@ void linearInputGrad(const LinearShape& shape, int32_t images, const float* dy, 
 void linearWeightGradAccumulate(const LinearShape& shape, int32_t images, const float* x, const float* dy,
                                 float* accumulator);
 
-}  // namespace rdi::kernels
+}  // namespace rdi::kernels::inline RDI_ISA

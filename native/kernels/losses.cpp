@@ -2,7 +2,7 @@
 
 #include "vector_math.h"
 
-namespace rdi::kernels {
+namespace rdi::kernels::inline RDI_ISA {
 namespace {
 
 constexpr float minusInfinity = -__builtin_inff();
@@ -137,4 +137,4 @@ void argmax(const float* logits, int32_t* index, int32_t images, int32_t classes
   }
 }
 
-}  // namespace rdi::kernels
+}  // namespace rdi::kernels::inline RDI_ISA

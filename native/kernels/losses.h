@@ -4,7 +4,9 @@
 
 #include <stdint.h>
 
-namespace rdi::kernels {
+#include "isa.h"
+
+namespace rdi::kernels::inline RDI_ISA {
 
 void softmax(const float* logits, float* probabilities, int32_t images, int32_t classes);
 
@@ -32,4 +34,4 @@ void softmaxEntropy(const float* logits, float* entropy, int32_t images, int32_t
 // The first maximum of each row.
 void argmax(const float* logits, int32_t* index, int32_t images, int32_t classes);
 
-}  // namespace rdi::kernels
+}  // namespace rdi::kernels::inline RDI_ISA

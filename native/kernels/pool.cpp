@@ -2,7 +2,7 @@
 
 #include "simd.h"
 
-namespace rdi::kernels {
+namespace rdi::kernels::inline RDI_ISA {
 namespace {
 
 // The part of an output's window that lies inside the image.
@@ -177,4 +177,4 @@ void avgPool2dGrad(const PoolShape& s, int32_t images, const float* dy, float* d
   }
 }
 
-}  // namespace rdi::kernels
+}  // namespace rdi::kernels::inline RDI_ISA

@@ -4,7 +4,9 @@
 
 #include <stdint.h>
 
-namespace rdi::kernels {
+#include "isa.h"
+
+namespace rdi::kernels::inline RDI_ISA {
 
 struct PoolShape {
   int32_t channels, inHeight, inWidth, outHeight, outWidth;
@@ -20,4 +22,4 @@ void maxPool2dGrad(const PoolShape& shape, int32_t images, const float* dy, cons
 void avgPool2d(const PoolShape& shape, int32_t images, const float* x, float* y);
 void avgPool2dGrad(const PoolShape& shape, int32_t images, const float* dy, float* dx);
 
-}  // namespace rdi::kernels
+}  // namespace rdi::kernels::inline RDI_ISA

@@ -2,7 +2,7 @@
 
 #include "simd.h"
 
-namespace rdi::kernels {
+namespace rdi::kernels::inline RDI_ISA {
 namespace {
 
 // The float in [0, 1) that 24 bits of a random word stand for.
@@ -57,4 +57,4 @@ void dropout(const ImageShape& shape, Seed seed, uint32_t imageId, uint32_t stre
   forEachDraw(shape, seed, imageId, stream, [&](size_t i, float u) { y[i] = x[i] * (u >= rate ? scale : 0.0f); });
 }
 
-}  // namespace rdi::kernels
+}  // namespace rdi::kernels::inline RDI_ISA

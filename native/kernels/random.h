@@ -5,7 +5,9 @@
 
 #include <stdint.h>
 
-namespace rdi::kernels {
+#include "isa.h"
+
+namespace rdi::kernels::inline RDI_ISA {
 
 struct Seed {
   uint32_t lo, hi;
@@ -29,4 +31,4 @@ void randomUniform(const ImageShape& shape, Seed seed, uint32_t imageId, uint32_
 void dropout(const ImageShape& shape, Seed seed, uint32_t imageId, uint32_t stream, float rate, const float* x,
              float* y);
 
-}  // namespace rdi::kernels
+}  // namespace rdi::kernels::inline RDI_ISA

@@ -11,7 +11,6 @@
 #include <emmintrin.h>
 #endif
 
-#define RDI_INLINE inline __attribute__((always_inline))
 // Before a loop with a constant trip count: its values live in registers only if it is unrolled completely.
 #if defined(__clang__)
 #define RDI_UNROLL _Pragma("clang loop unroll(full)")
@@ -25,7 +24,9 @@
 #define RDI_NO_UNROLL _Pragma("GCC unroll 1")
 #endif
 
-namespace rdi::kernels {
+#include "isa.h"
+
+namespace rdi::kernels::inline RDI_ISA {
 
 // Floats in a vector.
 inline constexpr int VL = 4;
@@ -167,4 +168,4 @@ RDI_INLINE int32_t roundUp(int32_t a, int32_t multiple) { return ceilDiv(a, mult
 // Scratch areas start on 64-byte lines of the buffer that holds them.
 RDI_INLINE size_t alignFloats(size_t n) { return (n + 15) & ~size_t(15); }
 
-}  // namespace rdi::kernels
+}  // namespace rdi::kernels::inline RDI_ISA

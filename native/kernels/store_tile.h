@@ -4,7 +4,7 @@
 #include "epilogue.h"
 #include "simd.h"
 
-namespace rdi::kernels {
+namespace rdi::kernels::inline RDI_ISA {
 
 // Which rows of a tile are stored: from … to − 1.
 struct StoredRows {
@@ -67,4 +67,4 @@ void storePartialTile(const float (&values)[M][N * VL], const Epilogue& e, const
   }
 }
 
-}  // namespace rdi::kernels
+}  // namespace rdi::kernels::inline RDI_ISA

@@ -4,7 +4,7 @@
 
 #include "simd.h"
 
-namespace rdi::kernels {
+namespace rdi::kernels::inline RDI_ISA {
 
 inline constexpr float log2High = 0.693359375f;  // few bits, so that its product with an exponent is exact
 inline constexpr float log2Low = -2.12194440e-4f;
@@ -59,4 +59,4 @@ RDI_INLINE vf vectorLog(vf x) {
   return select(x >= 0.0f, y, broadcast(__builtin_nanf("")));
 }
 
-}  // namespace rdi::kernels
+}  // namespace rdi::kernels::inline RDI_ISA

@@ -9,7 +9,7 @@
 #include "gemm.h"
 #include "simd.h"
 
-namespace rdi::kernels {
+namespace rdi::kernels::inline RDI_ISA {
 
 // F(2×2, 3×3).
 struct Winograd2 {
@@ -234,4 +234,4 @@ void multiplyPoints(int32_t tiles, int32_t depth, int32_t columns, const float* 
   }
 }
 
-}  // namespace rdi::kernels
+}  // namespace rdi::kernels::inline RDI_ISA

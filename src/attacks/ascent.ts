@@ -73,7 +73,7 @@ export function ascent<S extends string, C extends string>(rule: UpdateRule<S, C
     const result = rule.result === undefined ? "next" : `${stateName(rule.result)}.next`;
     const steps = method.steps + (rule.result === undefined ? 0 : 1);
     const run = (values: HostValues, repeat: number): ReturnType<typeof program.run> =>
-      program.run(size, values, { repeat, outputs: [result] });
+      program.run(size, values, { repeat, outputs: [result], signal: batch.signal });
     let outputs: Awaited<ReturnType<typeof run>>;
     if (!drawsMasks(program)) {
       outputs = await run(inputs, steps);

@@ -18,7 +18,7 @@ export interface PerturbOptions {
   /** Of an ensemble: how images leave, which tells what fools the network and what slows it. */
   readonly policy?: ExitPolicy;
   readonly onProgress?: (doneImages: number, totalImages: number) => void;
-  /** Looked at between batches (and queries); its reason is thrown. */
+  /** Ends the attack, within one step where the backend computes on threads of its own, else between batches (and queries); its reason is thrown. */
   readonly signal?: AbortSignal;
 }
 

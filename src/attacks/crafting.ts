@@ -60,7 +60,7 @@ async function score(
   batch: CraftBatch,
   images: Float32Array,
 ): Promise<Float32Array> {
-  const { size, capacity, mode, labels, ids } = batch;
+  const { size, capacity, mode, labels, ids, signal } = batch;
   const program = net.executable(`attack-score:${exits?.join() ?? "all"}:${mode}`, capacity, () =>
     trace((tracer) => {
       const x = tracer.input("x", imageSpec(net.model));
@@ -69,5 +69,6 @@ async function score(
     }),
   );
   const masks: HostValues = drawsMasks(program) ? { ids, seed: maskSeed(method, undefined, method.steps) } : {};
-  return (await program.run(size, { x: images, labels, ...masks })).get("score") as Float32Array;
+  const outputs = await program.run(size, { x: images, labels, ...masks }, { signal });
+  return outputs.get("score") as Float32Array;
 }

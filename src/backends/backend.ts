@@ -32,16 +32,26 @@ export interface CompileOptions {
   readonly tile?: number;
 }
 
+export interface RunOptions {
+  /** Runs the plan that many times, each with what the one before has replaced. Default 1. */
+  readonly repeat?: number;
+  /**
+   * Ends the run: `sync` is then rejected with its reason, and what the run would have written is lost. On a backend that computes on the caller's
+   * thread it is only looked at before the run.
+   */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** A compiled graph. Immutable; any number of plans may live beside each other. */
 export interface Plan extends Disposable {
   /** Bytes of working memory that the plan holds. */
   readonly bytes: number;
   /**
    * Runs the plan on a batch of 1 … maxBatch images. `io` names a slot for every input and output of the graph; an output that replaces an input
-   * shares its slot, and is left out. `repeat` runs it that many times, each with what the one before has replaced.
+   * shares its slot, and is left out. The call may return before the work is done: whatever is asked of the backend afterwards sees its results.
    */
-  run(batch: number, io: ReadonlyMap<string, Slot>, repeat?: number): void;
-  /** Settles when everything that was run has finished. */
+  run(batch: number, io: ReadonlyMap<string, Slot>, options?: RunOptions): void;
+  /** Settles when everything that was run has finished; rejected if something of it failed since the last time. */
   sync(): Promise<void>;
 }
 
@@ -49,7 +59,13 @@ export interface Plan extends Disposable {
 export interface AdaptivePlan extends Disposable {
   readonly bytes: number;
   /** Output slots: probabilities [batch, classes] and entropy [batch] f32, exit number [batch] i32. */
-  run(batch: number, inputs: ReadonlyMap<string, Slot>, thresholds: readonly number[], results: AdaptiveResults): void;
+  run(
+    batch: number,
+    inputs: ReadonlyMap<string, Slot>,
+    thresholds: readonly number[],
+    results: AdaptiveResults,
+    options?: Pick<RunOptions, "signal">,
+  ): void;
   sync(): Promise<void>;
 }
 
@@ -70,11 +86,14 @@ export interface Backend extends Disposable {
   readonly name: BackendName;
   /** Threads that share the work. */
   readonly threads: number;
+  /** Of the machine code in use, where there are several: `avx512`, `avx2`, `neon`, `baseline`, `simd128`. */
+  readonly instructionSet?: string;
   supports(op: OpName): true | { readonly reason: string };
   /** @throws BackendError when memory runs out: it says how much was asked for and how much is in use. */
   alloc(bytes: number): Slot;
   free(slot: Slot): void;
   write(slot: Slot, data: HostArray): void;
+  /** Rejected if the run that should have filled the slot failed. */
   read(slot: Slot, dtype: DType, length: number): Promise<HostArray>;
   /** Bytes now held by slots, parameters and plans. */
   liveBytes(): number;

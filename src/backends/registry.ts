@@ -1,7 +1,9 @@
-import { availableParallelism } from "node:os";
+import { availableCores } from "../util/available-cores.js";
 import type { Precision } from "../graph/passes/restrict-methods.js";
 import { ArgumentError, BackendError } from "../util/errors.js";
 import type { Backend, BackendName } from "./backend.js";
+import { openAddonEngine } from "./native/addon-engine.js";
+import { loadAddon } from "./native/load-addon.js";
 import { NativeBackend } from "./native/native-backend.js";
 import { loadWasm } from "./native/wasm-module.js";
 import { ReferenceBackend } from "./reference/reference-backend.js";
@@ -16,7 +18,15 @@ export interface BackendOptions {
    * of products, which agree with PyTorch's to the sign of nearly vanishing gradients, and take longer.
    */
   readonly precision?: Precision;
+  /**
+   * Of `cpu`: the machine code to use (`avx512`, `avx2`, `neon`, `baseline`); the widest that this machine has if absent. The environment variable
+   * `RDI_ISA` stands in for it.
+   */
+  readonly instructionSet?: string | undefined;
 }
+
+/** What a backend is opened with. */
+type OpenOptions = Required<Pick<BackendOptions, "threads" | "precision">> & Pick<BackendOptions, "instructionSet">;
 
 /** One way to run, and how to start it. */
 interface Candidate {
@@ -24,16 +34,23 @@ interface Candidate {
   readonly description: string;
   /** Whether it is chosen when none is asked for by name. */
   readonly automatic: boolean;
-  readonly open: (threads: number, precision: Precision) => Promise<Backend>;
+  readonly open: (options: OpenOptions) => Promise<Backend>;
 }
 
 /** In the order in which they are tried. */
 const candidates: readonly Candidate[] = [
   {
+    name: "cpu",
+    description: "the addon's kernels for this processor (AVX-512, AVX2, NEON)",
+    automatic: true,
+    open: ({ threads, precision, instructionSet }) =>
+      Promise.resolve(new NativeBackend(openAddonEngine(loadAddon(), { threads, instructionSet }), precision)),
+  },
+  {
     name: "wasm",
     description: "WebAssembly with SIMD; threads through shared memory",
     automatic: true,
-    open: async (threads, precision) => new NativeBackend(await loadWasm({ threads }), precision),
+    open: async ({ threads, precision }) => new NativeBackend(await loadWasm({ threads }), precision),
   },
   {
     name: "reference",
@@ -64,10 +81,11 @@ function requestedName(options: BackendOptions): string | undefined {
  * @throws ArgumentError on an unknown name or a thread count that is not a positive integer; BackendError, with every reason, if nothing starts.
  */
 export async function createBackend(options: BackendOptions = {}): Promise<Backend> {
-  const threads = options.threads ?? availableParallelism();
+  const threads = options.threads ?? availableCores();
   if (!Number.isInteger(threads) || threads < 1 || threads > MAX_THREADS) {
     throw new ArgumentError(`Expected 1 to ${MAX_THREADS} threads but received ${threads}`);
   }
+  const { precision = "fast", instructionSet = process.env.RDI_ISA } = options;
   const name = requestedName(options);
   const tried =
     name === undefined
@@ -81,7 +99,7 @@ export async function createBackend(options: BackendOptions = {}): Promise<Backe
   const reasons: string[] = [];
   for (const candidate of tried) {
     try {
-      return await candidate.open(threads, options.precision ?? "fast");
+      return await candidate.open({ threads, precision, instructionSet });
     } catch (error) {
       reasons.push(`${candidate.name}: ${reasonOf(error)}`);
     }
@@ -97,11 +115,12 @@ function reasonOf(error: unknown): string {
 
 /** Tries every backend there is, and says of each whether it works and why not. */
 export async function describeBackends(options: BackendOptions = {}): Promise<BackendReport[]> {
-  const threads = options.threads ?? availableParallelism();
+  const threads = options.threads ?? availableCores();
+  const { instructionSet = process.env.RDI_ISA } = options;
   const reports: BackendReport[] = [];
   for (const { name, description, open } of candidates) {
     try {
-      const backend = await open(threads, "fast");
+      const backend = await open({ threads, precision: "fast", instructionSet });
       reports.push({ name, description, available: true, threads: backend.threads });
       backend.dispose();
     } catch (error) {

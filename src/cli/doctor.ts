@@ -1,4 +1,4 @@
-import { availableParallelism } from "node:os";
+import { availableCores } from "../util/available-cores.js";
 import { Option, type Command } from "commander";
 import pc from "picocolors";
 import { describeBackends } from "../backends/registry.js";
@@ -30,7 +30,7 @@ async function examine(threads: number | undefined) {
     version: packageVersion(),
     node: process.version,
     platform: `${process.platform}-${process.arch}`,
-    cores: availableParallelism(),
+    cores: availableCores(),
     wasm: wasmFeatures(),
     backends: reports.map(({ name, description, available, threads: used, reason }) => ({
       name,

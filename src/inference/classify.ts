@@ -1,5 +1,6 @@
 import type { AdaptivePlan, AdaptiveResults, Slot } from "../backends/backend.js";
 import type { Macs } from "../graph/cost.js";
+import { outputsOf } from "../nn/executable.js";
 import { imageSpec, inferenceGraph } from "../nn/exit-model.js";
 import { checkImages, type Network } from "../nn/network.js";
 import { imageElements } from "../ops/spec.js";
@@ -24,6 +25,8 @@ export interface Classification {
 export interface ClassifyOptions {
   /** Images that run together. Default 256. */
   readonly batchSize?: number;
+  /** Ends the work; its reason is thrown. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -35,7 +38,7 @@ export async function classify(
   net: Network,
   policy: ExitPolicy,
   images: Float32Array,
-  { batchSize = 256 }: ClassifyOptions = {},
+  { batchSize = 256, signal }: ClassifyOptions = {},
 ): Promise<Classification[]> {
   checkPolicy(net.model, policy);
   expectCount(batchSize, "batchSize");
@@ -47,7 +50,8 @@ export async function classify(
   const results: Classification[] = [];
   for (let start = 0; start < count; start += capacity) {
     const end = Math.min(start + capacity, count);
-    results.push(...(await program.run(images.subarray(start * row, end * row), end - start, policy.thresholds)));
+    const part = images.subarray(start * row, end * row);
+    results.push(...(await program.run(part, end - start, policy.thresholds, signal)));
   }
   return results;
 }
@@ -73,18 +77,21 @@ class AdaptiveProgram implements Disposable {
     };
   }
 
-  async run(images: Float32Array, count: number, thresholds: readonly number[]): Promise<Classification[]> {
+  async run(
+    images: Float32Array,
+    count: number,
+    thresholds: readonly number[],
+    signal: AbortSignal | undefined,
+  ): Promise<Classification[]> {
     const { backend, model } = this.#net;
     backend.write(this.#images, images);
-    this.#plan.run(count, new Map([["images", this.#images]]), thresholds, this.#results);
-    await this.#plan.sync();
-    const probabilities = (await backend.read(
-      this.#results.probabilities,
-      "f32",
-      count * model.classes,
-    )) as Float32Array;
-    const entropies = await backend.read(this.#results.entropy, "f32", count);
-    const exits = await backend.read(this.#results.exits, "i32", count);
+    this.#plan.run(count, new Map([["images", this.#images]]), thresholds, this.#results, { signal });
+    const results = await outputsOf(this.#plan, [
+      backend.read(this.#results.probabilities, "f32", count * model.classes),
+      backend.read(this.#results.entropy, "f32", count),
+      backend.read(this.#results.exits, "i32", count),
+    ]);
+    const [probabilities, entropies, exits] = results as [Float32Array, Float32Array, Int32Array];
     return Array.from({ length: count }, (_, n) => ({
       label: argmaxOfRow(probabilities, model.classes, n),
       exit: exits[n]!,

@@ -1,8 +1,18 @@
-import type { Backend, CompileOptions, HostArray, ParamSet, Plan, Slot } from "../backends/backend.js";
+import type { Backend, CompileOptions, HostArray, ParamSet, Plan, RunOptions, Slot } from "../backends/backend.js";
 import type { Graph } from "../graph/types.js";
 import { imageElements, isPerImage, type Spec } from "../ops/spec.js";
 import type { Disposable } from "../util/disposable.js";
 import { ArgumentError } from "../util/errors.js";
+
+/**
+ * What a run has given, read by `reads`; or what went wrong with it. The reads are asked for together with the run: whoever else runs the plan
+ * while this caller waits changes nothing of what it gets.
+ */
+export async function outputsOf<T>(plan: Pick<Plan, "sync">, reads: readonly Promise<T>[]): Promise<T[]> {
+  const [run, ...settled] = await Promise.allSettled([plan.sync(), ...reads]);
+  for (const result of [run, ...settled]) if (result.status === "rejected") throw result.reason;
+  return settled.map((result) => (result as PromiseFulfilledResult<T>).value);
+}
 
 export type HostValues = Readonly<Record<string, HostArray>>;
 
@@ -52,21 +62,17 @@ export class Executable implements Disposable {
   async run(
     batch: number,
     inputs: HostValues,
-    { repeat = 1, outputs }: { readonly repeat?: number; readonly outputs?: readonly string[] } = {},
+    { outputs, ...options }: RunOptions & { readonly outputs?: readonly string[] } = {},
   ): Promise<Map<string, HostArray>> {
+    const names = outputs ?? [...this.#results.keys()];
+    const wanted = names.map((name) => this.#result(name));
     for (const [name, data] of Object.entries(inputs)) this.#write(batch, name, data);
-    this.#plan.run(batch, this.#io, repeat);
-    await this.#plan.sync();
-    const results = new Map<string, HostArray>();
-    for (const name of outputs ?? this.#results.keys()) {
-      const result = this.#results.get(name);
-      if (result === undefined)
-        throw new ArgumentError(
-          `Expected one of the outputs ${[...this.#results.keys()].join(", ")} but received ${name}`,
-        );
-      results.set(name, await this.#backend.read(result.slot, result.spec.dtype, this.#length(result.spec, batch)));
-    }
-    return results;
+    this.#plan.run(batch, this.#io, options);
+    const arrays = await outputsOf(
+      this.#plan,
+      wanted.map(({ slot, spec }) => this.#backend.read(slot, spec.dtype, this.#length(spec, batch))),
+    );
+    return new Map(names.map((name, i) => [name, arrays[i]!]));
   }
 
   dispose(): void {
@@ -77,6 +83,12 @@ export class Executable implements Disposable {
 
   [Symbol.dispose](): void {
     this.dispose();
+  }
+
+  #result(name: string): { readonly slot: Slot; readonly spec: Spec } {
+    const result = this.#results.get(name);
+    if (result !== undefined) return result;
+    throw new ArgumentError(`Expected one of the outputs ${[...this.#results.keys()].join(", ")} but received ${name}`);
   }
 
   #write(batch: number, name: string, data: HostArray): void {

@@ -1,7 +1,44 @@
-import type { NativeAbi, Pointer } from "../../src/backends/native/abi.js";
+import { BufferUse, type NativeAbi, type Pointer } from "../../src/backends/native/abi.js";
+import { openAddonEngine } from "../../src/backends/native/addon-engine.js";
+import { loadAddon } from "../../src/backends/native/load-addon.js";
+import { loadWasm } from "../../src/backends/native/wasm-module.js";
 import type { PlanBuilder } from "./plan-builder.js";
 
 export type Data = Float32Array | Int32Array;
+
+/** An engine under test, behind the one interface that WebAssembly and the addon share. */
+export interface EngineUnderTest {
+  readonly title: string;
+  readonly open: (threads: number) => Promise<NativeAbi>;
+  /** Why it cannot run here. */
+  readonly unavailable?: string;
+}
+
+function addonEngines(): EngineUnderTest[] {
+  try {
+    const addon = loadAddon();
+    return addon.instructionSets.map(({ name, supported }) => ({
+      title: `addon, ${name}`,
+      open: async (threads) => Promise.resolve(openAddonEngine(addon, { threads, instructionSet: name })),
+      ...(!supported && { unavailable: "this machine lacks it" }),
+    }));
+  } catch (error) {
+    return [{ title: "addon", open: () => Promise.reject(error), unavailable: (error as Error).message }];
+  }
+}
+
+export const engines: readonly EngineUnderTest[] = [
+  { title: "WebAssembly", open: (threads) => loadWasm({ threads }) },
+  ...addonEngines(),
+];
+
+/** Makes a plan whose runs may read and write every buffer. */
+export function makePlan(abi: NativeAbi, plan: PlanBuilder): Pointer {
+  return abi.planCreate(
+    plan.words(),
+    plan.buffers.map(() => BufferUse.Update),
+  );
+}
 
 /** Runs a plan once on copies of `buffers`, and returns what they hold afterwards. Nothing stays in the engine. */
 export function runOnce(
@@ -10,11 +47,12 @@ export function runOnce(
   batch: number,
   buffers: readonly Data[],
   repeat = 1,
-): Data[] {
-  return withBuffers(abi, buffers, (pointers) => {
-    const handle = abi.planCreate(plan.words());
+): Promise<Data[]> {
+  return withBuffers(abi, buffers, async (pointers) => {
+    const handle = makePlan(abi, plan);
     try {
-      abi.planRun(handle, batch, repeat, pointers, 1);
+      abi.planRun({ plan: handle, batch, repeat, buffers: pointers, version: 1 });
+      await abi.sync(handle);
     } finally {
       abi.planDestroy(handle);
     }
@@ -35,36 +73,29 @@ export function runAdaptive(
   thresholds: readonly number[],
   buffers: readonly Data[],
   classes: number,
-): Adaptive {
-  const results = {
-    probabilities: new Float32Array(batch * classes),
-    entropy: new Float32Array(batch),
-    exits: new Int32Array(batch),
-  };
-  const all = [Float32Array.from(thresholds), ...Object.values(results), ...buffers];
-  return withBuffers(abi, all, ([levels, probabilities, entropy, exits, ...pointers]) => {
-    const handle = abi.planCreate(plan.words());
+): Promise<Adaptive> {
+  const like = [new Float32Array(batch * classes), new Float32Array(batch), new Int32Array(batch)];
+  return withBuffers(abi, [Float32Array.from(thresholds), ...like, ...buffers], async (all) => {
+    const [levels, probabilities, entropy, exits, ...pointers] = all as [Pointer, Pointer, Pointer, Pointer];
+    const handle = makePlan(abi, plan);
     try {
-      abi.adaptiveRun(
-        handle,
-        batch,
-        levels!,
-        pointers,
-        { probabilities: probabilities!, entropy: entropy!, exits: exits! },
-        1,
-      );
+      const results = { thresholds: levels, probabilities, entropy, exits };
+      abi.adaptiveRun({ plan: handle, batch, buffers: pointers, version: 1, ...results });
+      await abi.sync(handle);
     } finally {
       abi.planDestroy(handle);
     }
-    abi.read(probabilities!, results.probabilities);
-    abi.read(entropy!, results.entropy);
-    abi.read(exits!, results.exits);
-    return results;
+    const read = await readAll(abi, [probabilities, entropy, exits], like);
+    return { probabilities: read[0] as Float32Array, entropy: read[1] as Float32Array, exits: read[2] as Int32Array };
   });
 }
 
-/** Gives `use` the addresses of copies in the engine's memory, and frees them. */
-export function withBuffers<T>(abi: NativeAbi, buffers: readonly Data[], use: (pointers: Pointer[]) => T): T {
+/** Gives `use` copies in the engine's memory, and frees them. */
+export async function withBuffers<T>(
+  abi: NativeAbi,
+  buffers: readonly Data[],
+  use: (pointers: Pointer[]) => T | Promise<T>,
+): Promise<T> {
   const pointers: Pointer[] = [];
   try {
     for (const data of buffers) {
@@ -72,16 +103,18 @@ export function withBuffers<T>(abi: NativeAbi, buffers: readonly Data[], use: (p
       pointers.push(pointer);
       abi.write(pointer, data);
     }
-    return use(pointers);
+    return await use(pointers);
   } finally {
     for (const pointer of pointers) abi.free(pointer);
   }
 }
 
-export function readAll(abi: NativeAbi, pointers: readonly Pointer[], like: readonly Data[]): Data[] {
-  return pointers.map((pointer, i) => {
-    const copy = like[i]!.slice();
-    abi.read(pointer, copy);
-    return copy;
-  });
+export function readAll(abi: NativeAbi, pointers: readonly Pointer[], like: readonly Data[]): Promise<Data[]> {
+  return Promise.all(
+    pointers.map(async (pointer, i) => {
+      const copy = like[i]!.slice();
+      await abi.read(pointer, copy);
+      return copy;
+    }),
+  );
 }

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { NativeAbi, Pointer } from "../../src/backends/native/abi.js";
 import { loadWasm } from "../../src/backends/native/wasm-module.js";
 import { BackendError } from "../../src/util/errors.js";
-import { withBuffers } from "./engine-harness.js";
+
 import { adaptivePlan, carryPlan, forwardPlan, parameterPlan, trainingPlan } from "./plans.js";
 
 /** Words of the header, and of a value, by docs/plan-format.md. */
@@ -70,28 +70,28 @@ function run(abi: NativeAbi, plan: Pointer, words: Int32Array, bytes: readonly n
   const sizes =
     words[header.segments]! > 0 ? [probabilityBytes, 4 * batch, 4 * batch, thresholdBytes, ...bytes] : bytes;
   const buffers = sizes.map((size) => new Int32Array(size / 4));
-  withBuffers(abi, buffers, (pointers) => {
+  const pointers = buffers.map((data) => abi.alloc(data.byteLength));
+  try {
+    pointers.forEach((pointer, i) => {
+      abi.write(pointer, buffers[i]!);
+    });
     if (words[header.segments] === 0) {
-      abi.planRun(plan, batch, 2, pointers, 1);
+      abi.planRun({ plan, batch, repeat: 2, buffers: pointers, version: 1 });
     } else {
-      const [probabilities, entropy, exits, thresholds, ...external] = pointers;
-      abi.adaptiveRun(
-        plan,
-        batch,
-        thresholds!,
-        external,
-        { probabilities: probabilities!, entropy: entropy!, exits: exits! },
-        1,
-      );
+      const [probabilities, entropy, exits, thresholds, ...external] = pointers as [Pointer, Pointer, Pointer, Pointer];
+      const results = { probabilities, entropy, exits, thresholds };
+      abi.adaptiveRun({ plan, batch, buffers: external, version: 1, ...results });
     }
-  });
+  } finally {
+    for (const pointer of pointers) abi.free(pointer);
+  }
 }
 
 /** An engine must refuse a plan with a message, or run it: a trap would be a WebAssembly.RuntimeError. */
 function refusesOrRuns(abi: NativeAbi, words: Int32Array): "refused" | "ran" | "made" {
   let plan: Pointer;
   try {
-    plan = abi.planCreate(words);
+    plan = abi.planCreate(words, []);
   } catch (error) {
     expect(error).toBeInstanceOf(BackendError);
     expect((error as Error).message).toMatch(/Expected|Out of memory/);

@@ -6,7 +6,6 @@ import { runAllExits } from "../../src/inference/all-exits.js";
 import { rdiSmallcnn } from "../../src/models/smallcnn.js";
 import { Network } from "../../src/nn/network.js";
 import { TrainingStep, type StepBatch } from "../../src/training/step.js";
-import { createBackend } from "../../src/backends/registry.js";
 import { fastBackends } from "../support/backends.js";
 import { differing, distance, floats, meanOf, oracleFile } from "./oracle.js";
 
@@ -35,16 +34,16 @@ const noMasks = new Int32Array(2);
  */
 const ALLOWED = { strict: { flipped: 1e-3, weights: 1e-4 }, fast: { flipped: 4e-3, weights: 3e-4 } } as const;
 
-const ENGINES = fastBackends.flatMap(({ title, unavailable }, i) =>
+const ENGINES = fastBackends.flatMap(({ title, open, unavailable }) =>
   (["strict", "fast"] as const).map((precision) => ({
     title: `${title}, ${precision}`,
-    threads: i + 1,
     precision,
+    open: () => open({ precision }),
     unavailable,
   })),
 );
 
-for (const { title, threads, precision, unavailable } of ENGINES) {
+for (const { title, open, precision, unavailable } of ENGINES) {
   const reason = unavailable ?? (paths.includes(undefined) ? "no oracle in RDI_SHARED" : undefined);
   describe.skipIf(reason !== undefined).each(FILES)(
     `training SmallCNN with %s as PyTorch does, on ${title}${reason === undefined ? "" : ` (${reason})`}`,
@@ -58,7 +57,7 @@ for (const { title, threads, precision, unavailable } of ENGINES) {
       beforeAll(async () => {
         const base = await readSafetensors(basePath!);
         oracle = await readSafetensors(path!);
-        backend = await createBackend({ backend: "wasm", threads, precision });
+        backend = await open();
         const weights = [...rdiSmallcnn.params.keys()].map((name) => {
           const from = oracle.tensors.has(`init.${name}`) ? oracle : base;
           return [name, floats(from, `init.${name}`)] as const;

@@ -81,8 +81,8 @@ void testShape(size_t rows, int32_t channels, float mean) {
   Buffer gradFirst(gradFloats, "grad first"), gradSecond(gradFloats, "grad second");
   for (size_t i = 0; i < gradFloats; i++) gradFirst[i] = gradSecond[i] = 0;
   normGradAccumulate(dy.data(), x.data(), moments.data(), gradFirst.data(), cuts[1], channels);
-  normGradAccumulate(dy.data() + cuts[1] * c, x.data() + cuts[1] * c, moments.data(), gradSecond.data(),
-                     rows - cuts[1], channels);
+  normGradAccumulate(dy.data() + cuts[1] * c, x.data() + cuts[1] * c, moments.data(), gradSecond.data(), rows - cuts[1],
+                     channels);
   const float* gradAccumulators[] = {gradFirst.data(), gradSecond.data()};
   normGradFinish(gradAccumulators, 2, moments.data(), eps, sums.data(), channels);
   test::checkClose(sums.data(), sumsExpected, tolerance, title + "sums");
@@ -92,14 +92,15 @@ void testShape(size_t rows, int32_t channels, float mean) {
     const double normalised = (double(x[i]) - moments[k]) * inverse(k);
     dxExpected[i] = weight[k] * inverse(k) * (dy[i] - (sums[k] + normalised * sums[c + k]) / double(rows));
   }
-  batchNormInputGrad(dy.data(), x.data(), moments.data(), weight.data(), sums.data(), eps, float(rows), dx.data(),
-                     rows, channels, scratch.data());
+  batchNormInputGrad(dy.data(), x.data(), moments.data(), weight.data(), sums.data(), eps, float(rows), dx.data(), rows,
+                     channels, scratch.data());
   test::checkClose(dx.data(), dxExpected, tolerance, title + "input gradient");
 }
 
 }  // namespace
 
 int main() {
+  if (!test::runsHere()) return test::skipped;
   testShape(3, 1, 0);
   testShape(7, 5, 0);
   testShape(49, 8, 0);

@@ -22,6 +22,18 @@ inline void check(bool passed, const std::string& what) {
   fprintf(stderr, "FAILED: %s\n", what.c_str());
 }
 
+// Whether this machine has the instruction set that the test was compiled for; if not, main returns `skipped`.
+inline constexpr int skipped = 77;
+inline bool runsHere() {
+#if defined(__AVX512F__)
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
+#elif defined(__AVX2__)
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#else
+  return true;
+#endif
+}
+
 inline int finish(const char* name) {
   if (failures() == 0) printf("%s: all checks passed\n", name);
   return failures() == 0 ? 0 : 1;

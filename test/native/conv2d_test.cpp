@@ -199,6 +199,7 @@ void testMethods() {
 }  // namespace
 
 int main() {
+  if (!test::runsHere()) return test::skipped;
   for (ConvMethod method : {ConvMethod::Direct, ConvMethod::Winograd2}) {
     testLocality(shapeOf(32, 18, 18, 32, 3, 3, 1, 0), method);
   }

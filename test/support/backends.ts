@@ -1,16 +1,18 @@
-import { createBackend } from "../../src/backends/registry.js";
 import type { Backend } from "../../src/backends/backend.js";
+import { loadAddon } from "../../src/backends/native/load-addon.js";
 import { ReferenceBackend } from "../../src/backends/reference/reference-backend.js";
+import { createBackend, type BackendOptions } from "../../src/backends/registry.js";
 
 /** A backend under test. Those that this machine cannot run are skipped, visibly, by the suites that use this list. */
 export interface BackendUnderTest {
   readonly title: string;
-  readonly open: () => Promise<Backend>;
+  readonly open: (options?: Pick<BackendOptions, "precision">) => Promise<Backend>;
   /** Why it cannot run here. */
   readonly unavailable?: string;
 }
 
-async function probe(title: string, open: () => Promise<Backend>): Promise<BackendUnderTest> {
+async function probe(title: string, base: BackendOptions): Promise<BackendUnderTest> {
+  const open: BackendUnderTest["open"] = (options = {}) => createBackend({ ...base, ...options });
   try {
     (await open()).dispose();
     return { title, open };
@@ -19,10 +21,29 @@ async function probe(title: string, open: () => Promise<Backend>): Promise<Backe
   }
 }
 
+/** The instruction sets of the addon, also those that this machine lacks; one of no name where there is no addon. */
+function instructionSets(): readonly (string | undefined)[] {
+  try {
+    return loadAddon().instructionSets.map(({ name }) => name);
+  } catch {
+    // Why is told by the probe.
+    return [undefined];
+  }
+}
+
+const [widest, ...narrower] = instructionSets();
+
 /** The backends that run graphs at speed, each checked against `reference`. */
 export const fastBackends: readonly BackendUnderTest[] = [
-  await probe("wasm, 1 thread", () => createBackend({ backend: "wasm", threads: 1 })),
-  await probe("wasm, 2 threads", () => createBackend({ backend: "wasm", threads: 2 })),
+  await probe("wasm, 1 thread", { backend: "wasm", threads: 1 }),
+  await probe("wasm, 2 threads", { backend: "wasm", threads: 2 }),
+  await probe(`cpu, ${widest}, 1 thread`, { backend: "cpu", threads: 1, instructionSet: widest }),
+  await probe(`cpu, ${widest}, 2 threads`, { backend: "cpu", threads: 2, instructionSet: widest }),
+  ...(await Promise.all(
+    narrower.map((instructionSet) =>
+      probe(`cpu, ${instructionSet}, 1 thread`, { backend: "cpu", threads: 1, instructionSet }),
+    ),
+  )),
 ];
 
 export const referenceBackend: BackendUnderTest = {

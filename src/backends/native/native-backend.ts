@@ -6,7 +6,7 @@ import { sliceTo } from "../../graph/passes/dead-code.js";
 import { optimize } from "../../graph/passes/optimize.js";
 import type { Precision } from "../../graph/passes/restrict-methods.js";
 import type { Graph } from "../../graph/types.js";
-import type { DType, Spec } from "../../ops/spec.js";
+import { imageElements, isPerImage, type DType, type Spec } from "../../ops/spec.js";
 import { BackendError } from "../../util/errors.js";
 import { checkBatch, slotFor } from "../binding.js";
 import type {
@@ -18,16 +18,15 @@ import type {
   HostArray,
   ParamSet,
   Plan,
+  RunOptions,
   Slot,
 } from "../backend.js";
 import { HostParamSet, nextVersion } from "../param-set.js";
-import type { NativeAbi, Pointer } from "./abi.js";
+import { BufferUse, type NativeAbi, type Pointer } from "./abi.js";
 
 interface NativeSlot extends Slot {
   readonly pointer: Pointer;
 }
-
-const nothingPending = Promise.resolve();
 
 /** The one class behind `wasm`, `cpu` and `cuda`: graphs become plans, and an engine runs them. */
 export class NativeBackend implements Backend {
@@ -48,6 +47,10 @@ export class NativeBackend implements Backend {
 
   get threads(): number {
     return this.#abi.threads;
+  }
+
+  get instructionSet(): string {
+    return this.#abi.instructionSet;
   }
 
   supports(): true {
@@ -72,13 +75,13 @@ export class NativeBackend implements Backend {
     this.#abi.write(this.pointer(slot), data);
   }
 
-  read(slot: Slot, dtype: DType, length: number): Promise<HostArray> {
+  async read(slot: Slot, dtype: DType, length: number): Promise<HostArray> {
     if (length * 4 > slot.bytes) {
       throw new BackendError(`Expected to read at most ${slot.bytes / 4} elements of a slot but received ${length}`);
     }
     const data = dtype === "i32" ? new Int32Array(length) : new Float32Array(length);
-    this.#abi.read(this.pointer(slot), data);
-    return Promise.resolve(data);
+    await this.#abi.read(this.pointer(slot), data);
+    return data;
   }
 
   liveBytes(): number {
@@ -100,10 +103,12 @@ export class NativeBackend implements Backend {
     return new NativeAdaptivePlan(this, this.#abi, optimized, lowerAdaptive(optimized, exits, options), params);
   }
 
-  /** The address of a live slot. */
-  pointer(slot: Slot): Pointer {
+  /** The address of a live slot, of at least so many bytes. */
+  pointer(slot: Slot, bytes = 0, name = "a slot"): Pointer {
     if (!this.#slots.has(slot))
       throw new BackendError("Expected a live slot of this backend but received a freed or foreign one");
+    if (slot.bytes < bytes)
+      throw new BackendError(`Expected ${bytes} bytes for ${name} but received a slot of ${slot.bytes}`);
     return (slot as NativeSlot).pointer;
   }
 
@@ -123,6 +128,8 @@ export class NativeBackend implements Backend {
 abstract class EncodedPlan {
   readonly bytes: number;
   protected readonly plan: Pointer;
+  /** What a run needs of each external buffer. */
+  readonly #sizes: readonly { readonly name: string; readonly bytes: number; readonly perImage: boolean }[];
   #disposed = false;
 
   constructor(
@@ -132,17 +139,37 @@ abstract class EncodedPlan {
     protected readonly program: Program,
     protected readonly params: ParamSet,
   ) {
-    this.plan = abi.planCreate(encodePlan(program));
+    const uses = program.buffers.map((name): BufferUse => {
+      if (!graph.outputs.has(name)) return BufferUse.Read;
+      return graph.alias.has(name) ? BufferUse.Update : BufferUse.Fill;
+    });
+    this.plan = abi.planCreate(encodePlan(program), uses);
     this.bytes = abi.planBytes(this.plan);
+    this.#sizes = program.buffers.map((name) => {
+      const { graph } = this;
+      const value = graph.params.get(name) ?? graph.inputs.get(name) ?? graph.outputs.get(name)!;
+      const spec = graph.specs[value]!;
+      return { name, bytes: 4 * imageElements(spec), perImage: isPerImage(spec) };
+    });
   }
 
-  protected pointers(io: ReadonlyMap<string, Slot>): Pointer[] {
+  /** The buffers of a run of `batch` images. */
+  protected pointers(batch: number, io: ReadonlyMap<string, Slot>): Pointer[] {
+    this.checkLive();
+    checkBatch(batch, this.program.maxBatch);
+    return this.#sizes.map(({ name, bytes, perImage }) => {
+      const slot = slotFor(this.graph, this.params, io, name);
+      return this.backend.pointer(slot, perImage ? batch * bytes : bytes, name);
+    });
+  }
+
+  async sync(): Promise<void> {
+    this.checkLive();
+    await this.abi.sync(this.plan);
+  }
+
+  protected checkLive(): void {
     if (this.#disposed) throw new BackendError("Expected a live plan but received a disposed one");
-    return this.program.buffers.map((name) => this.backend.pointer(slotFor(this.graph, this.params, io, name)));
-  }
-
-  sync(): Promise<void> {
-    return nothingPending;
   }
 
   dispose(): void {
@@ -163,10 +190,9 @@ class NativePlan extends EncodedPlan implements Plan {
     return shape[0] !== "N" && shape.length >= 2;
   });
 
-  run(batch: number, io: ReadonlyMap<string, Slot>, repeat = 1): void {
-    checkBatch(batch, this.program.maxBatch);
+  run(batch: number, io: ReadonlyMap<string, Slot>, { repeat = 1, signal }: RunOptions = {}): void {
     const version = this.#weightsAreInputs ? nextVersion() : this.params.version;
-    this.abi.planRun(this.plan, batch, repeat, this.pointers(io), version);
+    this.abi.planRun({ plan: this.plan, batch, repeat, buffers: this.pointers(batch, io), version, signal });
     if ([...this.graph.alias.values()].some((name) => this.graph.params.has(name))) this.params.touch();
   }
 }
@@ -179,27 +205,33 @@ class NativeAdaptivePlan extends EncodedPlan implements AdaptivePlan {
     this.#thresholds = backend.alloc(4 * Math.max(1, program.segments.length - 1));
   }
 
-  run(batch: number, inputs: ReadonlyMap<string, Slot>, thresholds: readonly number[], results: AdaptiveResults): void {
-    checkBatch(batch, this.program.maxBatch);
+  run(
+    batch: number,
+    inputs: ReadonlyMap<string, Slot>,
+    thresholds: readonly number[],
+    results: AdaptiveResults,
+    { signal }: Pick<RunOptions, "signal"> = {},
+  ): void {
     const wanted = this.program.segments.length - 1;
     if (thresholds.length !== wanted) {
       throw new BackendError(
         `Expected ${wanted} thresholds, one for each exit but the last, but received ${thresholds.length}`,
       );
     }
+    const buffers = this.pointers(batch, inputs);
+    const { shape } = this.program.values[this.program.segments[0]!.probabilities]!.spec;
     this.backend.write(this.#thresholds, Float32Array.from(thresholds));
-    this.abi.adaptiveRun(
-      this.plan,
+    this.abi.adaptiveRun({
+      plan: this.plan,
       batch,
-      this.backend.pointer(this.#thresholds),
-      this.pointers(inputs),
-      {
-        probabilities: this.backend.pointer(results.probabilities),
-        entropy: this.backend.pointer(results.entropy),
-        exits: this.backend.pointer(results.exits),
-      },
-      this.params.version,
-    );
+      buffers,
+      version: this.params.version,
+      signal,
+      thresholds: this.backend.pointer(this.#thresholds),
+      probabilities: this.backend.pointer(results.probabilities, 4 * batch * (shape[1] as number), "probabilities"),
+      entropy: this.backend.pointer(results.entropy, 4 * batch, "entropy"),
+      exits: this.backend.pointer(results.exits, 4 * batch, "exits"),
+    });
   }
 
   override dispose(): void {

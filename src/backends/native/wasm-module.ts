@@ -2,12 +2,12 @@ import { readFile } from "node:fs/promises";
 import { Worker } from "node:worker_threads";
 
 import { BackendError, expectArgument } from "../../util/errors.js";
-import type { NativeAbi, Pointer } from "./abi.js";
+import type { AdaptiveRunArguments, NativeAbi, OrdinaryRunArguments, Pointer } from "./abi.js";
 
 /** What the modules of `wasm/` export: the functions of `native/core/rdi.h`. */
 interface EngineExports {
   readonly memory?: WebAssembly.Memory;
-  rdi_engine_create(workers: number): Pointer;
+  rdi_engine_create(workers: number, isa: Pointer): Pointer;
   rdi_worker_stack(engine: Pointer, worker: number): Pointer;
   rdi_alloc(engine: Pointer, bytes: number): Pointer;
   rdi_free(engine: Pointer, memory: Pointer): void;
@@ -15,7 +15,14 @@ interface EngineExports {
   rdi_plan_create(engine: Pointer, words: Pointer, count: number): Pointer;
   rdi_plan_destroy(plan: Pointer): void;
   rdi_plan_bytes(plan: Pointer): number;
-  rdi_plan_run(plan: Pointer, batch: number, repeat: number, buffers: Pointer, version: number): number;
+  rdi_plan_run(
+    plan: Pointer,
+    batch: number,
+    repeat: number,
+    buffers: Pointer,
+    version: number,
+    cancel: Pointer,
+  ): number;
   rdi_adaptive_run(
     plan: Pointer,
     batch: number,
@@ -25,7 +32,9 @@ interface EngineExports {
     entropy: Pointer,
     exits: Pointer,
     version: number,
+    cancel: Pointer,
   ): number;
+  rdi_run_error(plan: Pointer): Pointer;
   rdi_last_error(engine: Pointer): Pointer;
 }
 
@@ -128,8 +137,11 @@ async function startThreads(
   return engine;
 }
 
+const nothingPending = Promise.resolve();
+
 class WasmEngine implements NativeAbi {
   readonly name = "wasm";
+  readonly instructionSet = "simd128";
   readonly threads: number;
   readonly engine: Pointer;
   readonly #exports: EngineExports;
@@ -142,8 +154,8 @@ class WasmEngine implements NativeAbi {
     this.#memory = memory;
     this.#workers = workers;
     this.threads = threads;
-    this.engine = exports.rdi_engine_create(threads);
-    if (this.engine === 0) throw new BackendError(this.#lastError());
+    this.engine = exports.rdi_engine_create(threads, 0);
+    if (this.engine === 0) throw new BackendError(this.#text(exports.rdi_last_error(0)));
   }
 
   alloc(bytes: number): Pointer {
@@ -168,8 +180,9 @@ class WasmEngine implements NativeAbi {
     this.#bytes(to, data.byteLength).set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
   }
 
-  read(from: Pointer, into: ArrayBufferView): void {
+  read(from: Pointer, into: ArrayBufferView): Promise<void> {
     new Uint8Array(into.buffer, into.byteOffset, into.byteLength).set(this.#bytes(from, into.byteLength));
+    return nothingPending;
   }
 
   planCreate(words: Int32Array): Pointer {
@@ -186,25 +199,27 @@ class WasmEngine implements NativeAbi {
     return this.#live().rdi_plan_bytes(plan) >>> 0;
   }
 
-  planRun(plan: Pointer, batch: number, repeat: number, buffers: readonly Pointer[], version: number): void {
-    this.#withCopy(Uint32Array.from(buffers), (list) =>
-      this.#check(this.#exports.rdi_plan_run(plan, batch, repeat, list, version)),
-    );
+  planRun({ plan, batch, repeat, buffers, version, signal }: OrdinaryRunArguments): void {
+    signal?.throwIfAborted();
+    this.#withCopy(Uint32Array.from(buffers), (list) => {
+      this.#check(plan, this.#exports.rdi_plan_run(plan, batch, repeat, list, version, 0));
+    });
   }
 
-  adaptiveRun(
-    plan: Pointer,
-    batch: number,
-    thresholds: Pointer,
-    buffers: readonly Pointer[],
-    { probabilities, entropy, exits }: { probabilities: Pointer; entropy: Pointer; exits: Pointer },
-    version: number,
-  ): void {
-    this.#withCopy(Uint32Array.from(buffers), (list) =>
+  adaptiveRun({ plan, batch, thresholds, buffers, version, signal, ...results }: AdaptiveRunArguments): void {
+    const { probabilities, entropy, exits } = results;
+    signal?.throwIfAborted();
+    this.#withCopy(Uint32Array.from(buffers), (list) => {
       this.#check(
-        this.#exports.rdi_adaptive_run(plan, batch, thresholds, list, probabilities, entropy, exits, version),
-      ),
-    );
+        plan,
+        this.#exports.rdi_adaptive_run(plan, batch, thresholds, list, probabilities, entropy, exits, version, 0),
+      );
+    });
+  }
+
+  /** Runs are done when their call returns, and have thrown what went wrong. */
+  sync(): Promise<void> {
+    return nothingPending;
   }
 
   dispose(): void {
@@ -243,16 +258,17 @@ class WasmEngine implements NativeAbi {
 
   /** WebAssembly gives addresses as signed numbers; 0 stands for a failure. */
   #pointer(address: number): Pointer {
-    if (address === 0) throw new BackendError(this.#lastError());
+    if (address === 0) throw new BackendError(this.#text(this.#exports.rdi_last_error(this.engine)));
     return address >>> 0;
   }
 
-  #check(status: number): void {
-    if (status < 0) throw new BackendError(this.#lastError());
+  #check(plan: Pointer, status: number): void {
+    if (status < 0) throw new BackendError(this.#text(this.#exports.rdi_run_error(plan)));
   }
 
-  #lastError(): string {
-    const start = this.#exports.rdi_last_error(this.engine) >>> 0;
+  /** A zero-terminated string in the engine's memory. */
+  #text(address: number): string {
+    const start = address >>> 0;
     const memory = new Uint8Array(this.#memory.buffer);
     // A copy: TextDecoder refuses memory that is shared.
     return new TextDecoder().decode(memory.slice(start, memory.indexOf(0, start)));

@@ -16,6 +16,7 @@ import type {
   HostArray,
   ParamSet,
   Plan,
+  RunOptions,
   Slot,
 } from "../backend.js";
 import { evaluate } from "./evaluate.js";
@@ -107,7 +108,8 @@ class ReferencePlan implements Plan {
     readonly options: CompileOptions,
   ) {}
 
-  run(batch: number, io: ReadonlyMap<string, Slot>, repeat = 1): void {
+  run(batch: number, io: ReadonlyMap<string, Slot>, { repeat = 1, signal }: RunOptions = {}): void {
+    signal?.throwIfAborted();
     checkBatch(batch, this.options.maxBatch);
     const { graph, params } = this;
     const slotOf = (name: string): Slot => slotFor(graph, params, io, name);
@@ -149,7 +151,14 @@ class ReferenceAdaptivePlan implements AdaptivePlan {
     readonly options: CompileOptions,
   ) {}
 
-  run(batch: number, inputs: ReadonlyMap<string, Slot>, thresholds: readonly number[], results: AdaptiveResults): void {
+  run(
+    batch: number,
+    inputs: ReadonlyMap<string, Slot>,
+    thresholds: readonly number[],
+    results: AdaptiveResults,
+    { signal }: Pick<RunOptions, "signal"> = {},
+  ): void {
+    signal?.throwIfAborted();
     checkBatch(batch, this.options.maxBatch);
     const { exits } = this.source;
     const names = exits.flatMap((exit) => [`exit${exit}.probabilities`, `exit${exit}.entropy`]);

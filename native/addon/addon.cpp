@@ -1,0 +1,25 @@
+// The addon's exports: what it was built with, and the class that runs plans.
+#include <napi.h>
+
+#include "core/rdi.h"
+#include "engine.h"
+
+namespace {
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+  exports["abiVersion"] = Napi::Number::New(env, RDI_ABI_VERSION);
+  Napi::Array sets = Napi::Array::New(env);
+  for (int32_t i = 0; i < rdi_isa_count(); i++) {
+    Napi::Object set = Napi::Object::New(env);
+    set["name"] = Napi::String::New(env, rdi_isa_name(i));
+    set["supported"] = Napi::Boolean::New(env, rdi_isa_supported(i) != 0);
+    sets[uint32_t(i)] = set;
+  }
+  exports["instructionSets"] = sets;
+  exports["Engine"] = rdi::addon::Engine::define(env);
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(rdi_net, init)

@@ -1,0 +1,78 @@
+#include "tasks.h"
+
+#include <cstring>
+#include <new>
+
+namespace rdi::addon {
+namespace {
+
+std::shared_ptr<const Failure> makeFailure(int32_t status, const char* message) {
+  try {
+    return std::make_shared<const Failure>(Failure{status, message});
+  } catch (const std::bad_alloc&) {
+    // Made beforehand, for when there is no memory for another.
+    static const auto outOfMemory =
+        std::make_shared<const Failure>(Failure{RDI_OUT_OF_MEMORY, "Out of memory while another error was reported"});
+    return outOfMemory;
+  }
+}
+
+}  // namespace
+
+Napi::Value errorOf(Napi::Env env, const Failure& failure) {
+  Napi::Error error = Napi::Error::New(env, failure.message);
+  error.Set("code", failure.status == RDI_CANCELLED ? "RDI_CANCELLED" : "RDI_FAILED");
+  return error.Value();
+}
+
+Write::Write(std::shared_ptr<Block> to, const void* data, size_t bytes)
+    : to_(std::move(to)),
+      data_(static_cast<const unsigned char*>(data), static_cast<const unsigned char*>(data) + bytes) {}
+
+void Write::execute() {
+  if (!data_.empty()) std::memcpy(to_->data, data_.data(), data_.size());
+  to_->failure.reset();
+}
+
+void Awaited::settle(Napi::Env env) {
+  if (failure_) {
+    deferred_.Reject(errorOf(env, *failure_));
+  } else {
+    deferred_.Resolve(env.Undefined());
+  }
+}
+
+Read::Read(const Napi::Object& engine, std::shared_ptr<Block> from, const Napi::TypedArray& into)
+    : Awaited(engine),
+      from_(std::move(from)),
+      into_(static_cast<unsigned char*>(into.ArrayBuffer().Data()) + into.ByteOffset()),
+      bytes_(into.ByteLength()),
+      array_(Napi::Persistent(into)) {}
+
+void Read::execute() {
+  failure_ = from_->failure;
+  if (!failure_ && bytes_ > 0) std::memcpy(into_, from_->data, bytes_);
+}
+
+Run::Run(std::shared_ptr<Plan> plan, RunBuffers buffers, int32_t batch, int32_t version, const Napi::Int32Array& cancel)
+    : plan_(std::move(plan)),
+      buffers_(std::move(buffers)),
+      batch_(batch),
+      version_(version),
+      cancel_(cancel.IsEmpty() ? nullptr : cancel.Data()) {
+  if (cancel_) cancelArray_ = Napi::Persistent(cancel);
+}
+
+void Run::execute() {
+  std::shared_ptr<const Failure> failure;
+  for (const auto& block : buffers_.read) {
+    if (block->failure) failure = block->failure;
+  }
+  if (!failure) {
+    if (const int32_t status = run()) failure = makeFailure(status, rdi_run_error(plan_->plan));
+  }
+  for (const auto& block : buffers_.written) block->failure = failure;
+  if (failure && !plan_->failure) plan_->failure = failure;
+}
+
+}  // namespace rdi::addon
