@@ -23,7 +23,8 @@ function addonEngines(): EngineUnderTest[] {
       ...(!supported && { unavailable: "this machine lacks it" }),
     }));
   } catch (error) {
-    return [{ title: "addon", open: () => Promise.reject(error), unavailable: (error as Error).message }];
+    const { message } = error as Error;
+    return [{ title: "addon", open: () => Promise.reject(new Error(message)), unavailable: message }];
   }
 }
 
