@@ -7,6 +7,7 @@ import { ReferenceBackend } from "./backends/reference/reference-backend.js";
 import type * as node from "./index.js";
 import { BackendError } from "./util/errors.js";
 
+export type * from "./index.js";
 export { releaseEagerPlans } from "./tensor/apply.js";
 export * as functional from "./tensor/functional.js";
 export { tensor, Tensor } from "./tensor/tensor.js";

@@ -1,25 +1,83 @@
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 
-import { BackendError } from "../../util/errors.js";
+import { platformName } from "../../util/platform-name.js";
 import { ABI_VERSION, type Addon } from "./addon-engine.js";
+import { AddonError, type AddonAttempt } from "./addon-error.js";
+import { ADDON_PLATFORMS, addonPackage, installedFile, isInstalled } from "./addon-package.js";
+import { expectWholeElf } from "./expect-whole-elf.js";
+
+export interface FoundAddon {
+  readonly addon?: Addon;
+  /** In the order in which they were made; a success is the last. */
+  readonly attempts: readonly AddonAttempt[];
+}
+
+/** @throws AddonError, with every reason, if there is none that fits */
+export function loadAddon(): Addon {
+  const { addon, attempts } = findAddon();
+  if (addon === undefined) throw new AddonError(attempts);
+  return addon;
+}
+
+let found: FoundAddon | undefined;
+
+/** Looks for an addon: a build in this package's folder, then the platform's package. What it finds stands for the life of the process. */
+export function findAddon(): FoundAddon {
+  found ??= search();
+  return found;
+}
+
+function search(): FoundAddon {
+  const local = loadFile("local build", fileURLToPath(LOCAL_BUILD));
+  if (local.addon !== undefined) return local;
+  const { addon, attempts } = loadPackage();
+  return { ...(addon && { addon }), attempts: [...local.attempts, ...attempts] };
+}
+
+/** Where node-gyp and CMake leave a build in this package's folder, three levels up from this file in src/ as in dist/. */
+const LOCAL_BUILD = new URL("../../../build/Release/rdi_net.node", import.meta.url);
 
 const require = createRequire(import.meta.url);
-/** Where a build in this folder leaves it. */
-const localBuild = new URL("../../../build/Release/rdi_net.node", import.meta.url);
 
-/** @throws BackendError, with the reason, if there is none that fits */
-export function loadAddon(): Addon {
-  let addon: Addon;
+function loadPackage(): FoundAddon {
+  const platform = platformName();
+  const name = addonPackage(platform);
+  const file = installedFile(name, "rdi_net.node");
+  if (file !== undefined) return loadFile("platform package", file);
+  const reason = !ADDON_PLATFORMS.includes(platform)
+    ? "there is none for this platform"
+    : isInstalled(name)
+      ? "installed, but without its rdi_net.node"
+      : "not installed";
+  return { attempts: [{ source: "platform package", place: name, result: "missing", reason }] };
+}
+
+/** Loads the addon in a file, unless that is damaged, something else, or of another version's interface. */
+export function loadFile(source: AddonAttempt["source"], place: string): FoundAddon {
+  const refused = (result: AddonAttempt["result"], reason: string): FoundAddon => ({
+    attempts: [{ source, place, result, reason }],
+  });
+  if (!existsSync(place)) return refused("missing", "not there");
+  let addon: unknown;
   try {
-    addon = require(fileURLToPath(localBuild)) as Addon;
-  } catch (cause) {
-    throw new BackendError(`Expected the addon at ${localBuild.pathname}: ${String(cause)}`, { cause });
+    expectWholeElf(place);
+    addon = require(place);
+  } catch (error) {
+    return refused("not loadable", `cannot be loaded: ${error instanceof Error ? error.message : String(error)}`);
   }
+  if (!isAddon(addon)) return refused("not an addon of rdi-net", "loaded, but is not an addon of rdi-net");
   if (addon.abiVersion !== ABI_VERSION) {
-    throw new BackendError(
-      `Expected an addon of interface version ${ABI_VERSION} but ${localBuild.pathname} has ${addon.abiVersion}`,
+    return refused(
+      "another interface version",
+      `has interface version ${addon.abiVersion}, where this package needs ${ABI_VERSION}`,
     );
   }
-  return addon;
+  return { addon, attempts: [{ source, place, result: "loaded" }] };
+}
+
+/** Looks at it only as far as shows whose it is: the rest is what its interface version promises. */
+function isAddon(value: unknown): value is Addon {
+  return typeof value === "object" && value !== null && "abiVersion" in value && typeof value.abiVersion === "number";
 }
