@@ -83,7 +83,9 @@ function installedForAnother(platform: string): string[] {
 const ROOT = new URL("../../../", import.meta.url);
 
 function buildFromSource(): string {
-  // Only a checkout has it.
-  if (existsSync(new URL("scripts/build-addon", ROOT))) return "build it from source: npm run build:addon";
-  return `build it from source, with a C++ compiler and Python: npm install node-addon-api && npx node-gyp rebuild --directory="${fileURLToPath(ROOT)}"`;
+  const isHere = (file: string): boolean => existsSync(new URL(file, ROOT));
+  // Only a checkout has the script, and only a package the rest: beside a bundle there is nothing of ours.
+  if (isHere("scripts/build-addon")) return "build it from source: npm run build:addon";
+  const folder = isHere("binding.gyp") ? fileURLToPath(ROOT) : "node_modules/rdi-net";
+  return `build it from source, with a C++ compiler and Python: npm install node-addon-api && npx node-gyp rebuild --directory="${folder}"`;
 }

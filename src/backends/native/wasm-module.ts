@@ -1,4 +1,6 @@
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
 
 import { BackendError, expectArgument } from "../../util/errors.js";
@@ -48,7 +50,11 @@ const maxThreads = 256;
 /** The limits that wasm/CMakeLists.txt gives the modules, in pages of 64 KiB: a memory that threads share is made out here. */
 const sharedMemoryPages = { initial: 64, maximum: 65536 };
 /** This file is three levels below the package's root, in src/ as in dist/. */
-const moduleFolder = new URL("../../../dist/wasm/", import.meta.url);
+const moduleFiles = {
+  "rdi-simd": new URL("../../../dist/wasm/rdi-simd.wasm", import.meta.url),
+  "rdi-simd-threads": new URL("../../../dist/wasm/rdi-simd-threads.wasm", import.meta.url),
+};
+type ModuleName = keyof typeof moduleFiles;
 const workerFile = new URL("./wasm-worker.mjs", import.meta.url);
 
 /**
@@ -77,7 +83,7 @@ export async function loadWasm({ threads }: WasmOptions): Promise<NativeAbi> {
 const modules = new Map<string, Promise<WebAssembly.Module>>();
 
 /** A module is compiled once for all engines of the process. */
-function compiled(name: string): Promise<WebAssembly.Module> {
+function compiled(name: ModuleName): Promise<WebAssembly.Module> {
   let module = modules.get(name);
   if (module === undefined) {
     module = compile(name);
@@ -86,17 +92,19 @@ function compiled(name: string): Promise<WebAssembly.Module> {
   return module;
 }
 
-async function compile(name: string): Promise<WebAssembly.Module> {
-  const file = new URL(`${name}.wasm`, moduleFolder);
+async function compile(name: ModuleName): Promise<WebAssembly.Module> {
+  const places = [moduleFiles[name], new URL(`${name}.wasm`, import.meta.url)].map((url) => fileURLToPath(url));
+  // A bundle has the files of dist/wasm and the worker's beside it.
+  const file = places.find((place) => existsSync(place));
+  if (file === undefined) {
+    throw new BackendError(
+      `Expected the WebAssembly engine at ${places.join(" or, for a bundle, ")} but found it at neither (npm run build:wasm makes it in a checkout)`,
+    );
+  }
   try {
     return await WebAssembly.compile(await readFile(file));
   } catch (cause) {
-    throw new BackendError(
-      `Expected the WebAssembly engine at ${file.pathname} (npm run build:wasm makes it): ${String(cause)}`,
-      {
-        cause,
-      },
-    );
+    throw new BackendError(`Expected the WebAssembly engine in ${file}: ${String(cause)}`, { cause });
   }
 }
 
