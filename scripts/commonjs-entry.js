@@ -1,7 +1,7 @@
 // @ts-check
 // Writes dist/index.cjs and dist/index.d.cts, the package for CommonJS, from the declarations in dist/index.d.ts.
 import { writeFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, URL } from "node:url";
 import ts from "typescript";
 
 const dist = new URL("../dist/", import.meta.url);

@@ -2,10 +2,12 @@
 // @ts-check
 // Gives this package and its platform packages a version: node scripts/set-version.js 1.2.3
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import process from "node:process";
+import { URL } from "node:url";
 
-const version = process.argv[2];
-if (version === undefined || !/^\d+\.\d+\.\d+(-[\w.-]+)?$/.test(version)) {
-  console.error(`error: Expected a version, such as 1.2.3, but received ${version ?? "nothing"}`);
+const version = process.argv[2] ?? "nothing";
+if (!/^\d+\.\d+\.\d+(-[\w.-]+)?$/.test(version)) {
+  process.stderr.write(`error: Expected a version, such as 1.2.3, but received ${version}\n`);
   process.exit(2);
 }
 

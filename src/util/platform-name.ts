@@ -1,7 +1,10 @@
-import { familySync, MUSL } from "detect-libc";
-
 /** This machine's: operating system, processor, and `-musl` on a Linux whose C library is musl. */
 export function platformName(): string {
-  const libc = process.platform === "linux" && familySync() === MUSL ? "-musl" : "";
-  return `${process.platform}-${process.arch}${libc}`;
+  return `${process.platform}-${process.arch}${process.platform === "linux" && !hasGlibc() ? "-musl" : ""}`;
+}
+
+/** As Node.js itself says; a package for this would be CommonJS that requires built-in modules, which not every bundler can put into an ES module. */
+function hasGlibc(): boolean {
+  const { header } = process.report.getReport() as { header: { glibcVersionRuntime?: string } };
+  return header.glibcVersionRuntime !== undefined;
 }
