@@ -1,8 +1,9 @@
 import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { thisFile } from "./this-file.js";
 
-const ROOT = new URL("../../", import.meta.url);
+const ROOT = new URL("../../", thisFile(import.meta.url));
 
 /** The version of this package: that of its package.json, which a bundle has not beside it. `scripts/set-version.js` writes both. */
 const VERSION = "0.1.0";

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { BackendError } from "../../util/errors.js";
 import { packageVersion } from "../../util/package-version.js";
 import { platformName } from "../../util/platform-name.js";
+import { thisFile } from "../../util/this-file.js";
 import { ADDON_PLATFORMS, addonPackage, isInstalled } from "./addon-package.js";
 
 /** What became of an addon that was looked for. */
@@ -80,7 +81,7 @@ function installedForAnother(platform: string): string[] {
   ];
 }
 
-const ROOT = new URL("../../../", import.meta.url);
+const ROOT = new URL("../../../", thisFile(import.meta.url));
 
 function buildFromSource(): string {
   const isHere = (file: string): boolean => existsSync(new URL(file, ROOT));

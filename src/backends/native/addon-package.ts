@@ -1,4 +1,5 @@
 import { createRequire } from "node:module";
+import { thisFile } from "../../util/this-file.js";
 
 /** The platforms that have a package with a prebuilt addon: a folder each in npm/. */
 export const ADDON_PLATFORMS = [
@@ -16,7 +17,7 @@ export function addonPackage(platform: string): string {
   return `@rdi-net/${platform}`;
 }
 
-const require = createRequire(import.meta.url);
+const require = createRequire(thisFile(import.meta.url));
 
 /** The path of a file in a package that is installed where this one finds it; undefined if it is not. */
 export function installedFile(name: string, file: string): string | undefined {

@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 
 import { platformName } from "../../util/platform-name.js";
+import { thisFile } from "../../util/this-file.js";
 import { ABI_VERSION, type Addon } from "./addon-engine.js";
 import { AddonError, type AddonAttempt } from "./addon-error.js";
 import { ADDON_PLATFORMS, addonPackage, installedFile, isInstalled } from "./addon-package.js";
@@ -37,9 +38,9 @@ function search(): FoundAddon {
 }
 
 /** Where node-gyp and CMake leave a build in this package's folder, three levels up from this file in src/ as in dist/. */
-const LOCAL_BUILD = new URL("../../../build/Release/rdi_net.node", import.meta.url);
+const LOCAL_BUILD = new URL("../../../build/Release/rdi_net.node", thisFile(import.meta.url));
 
-const require = createRequire(import.meta.url);
+const require = createRequire(thisFile(import.meta.url));
 
 function loadPackage(): FoundAddon {
   const platform = platformName();

@@ -2,13 +2,14 @@ import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 import { BackendError } from "../../util/errors.js";
+import { thisFile } from "../../util/this-file.js";
 import { installedFile } from "./addon-package.js";
 
 /** The files of the engine as WebAssembly, as they lie in this package: three levels up from this file, in src/ as in dist/. */
 const IN_PACKAGE = {
-  "rdi-simd.wasm": new URL("../../../dist/wasm/rdi-simd.wasm", import.meta.url),
-  "rdi-simd-threads.wasm": new URL("../../../dist/wasm/rdi-simd-threads.wasm", import.meta.url),
-  "wasm-worker.mjs": new URL("./wasm-worker.mjs", import.meta.url),
+  "rdi-simd.wasm": new URL("../../../dist/wasm/rdi-simd.wasm", thisFile(import.meta.url)),
+  "rdi-simd-threads.wasm": new URL("../../../dist/wasm/rdi-simd-threads.wasm", thisFile(import.meta.url)),
+  "wasm-worker.mjs": new URL("./wasm-worker.mjs", thisFile(import.meta.url)),
 };
 export type WasmFile = keyof typeof IN_PACKAGE;
 
@@ -19,7 +20,7 @@ export type WasmFile = keyof typeof IN_PACKAGE;
  * @throws BackendError, with the places, if it is in none of them
  */
 export function wasmFile(name: WasmFile): string {
-  const here = [IN_PACKAGE[name], new URL(name, import.meta.url)].map((url) => fileURLToPath(url));
+  const here = [IN_PACKAGE[name], new URL(name, thisFile(import.meta.url))].map((url) => fileURLToPath(url));
   const path = here.find((place) => existsSync(place)) ?? installedFile("rdi-net", `wasm/${name}`);
   if (path !== undefined) return path;
   throw new BackendError(
