@@ -1,4 +1,5 @@
-import { rm, truncate, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { expect, it } from "vitest";
 import { ABI_VERSION } from "../../src/backends/native/addon-engine.js";
 import { compileAddon, haveCompiler } from "../support/tiny-addon.js";
@@ -16,6 +17,16 @@ interface CpuReport {
 /** The file of the addon in an installation. */
 const addonOf = (installation: Installation): string =>
   installation.file("node_modules", PLATFORM_PACKAGE, "rdi_net.node");
+
+/** Says in the package that the addon which lies there now is the one that was packed. */
+async function signAddon(installation: Installation): Promise<void> {
+  const path = installation.file("node_modules", PLATFORM_PACKAGE, "package.json");
+  const manifest = JSON.parse(await readFile(path, "utf8")) as object;
+  const sha256 = createHash("sha256")
+    .update(await readFile(addonOf(installation)))
+    .digest("hex");
+  await writeFile(path, JSON.stringify({ ...manifest, addon: { sha256 } }));
+}
 
 async function doctorOnCpu(installation: Installation): Promise<CpuReport> {
   const { status, stdout, stderr } = await installation.run("npx", ["rdi", "doctor", "--json", "--threads", "1"]);
@@ -37,6 +48,16 @@ const DAMAGES: readonly [string, (installation: Installation) => Promise<void>, 
     async (installation) => truncate(addonOf(installation), 300_000),
     "not loadable",
     /^cannot be loaded: Expected at least \d+ bytes by its headers but the file has 300000$/,
+  ],
+  [
+    "has changed",
+    async (installation) => {
+      const addon = await readFile(addonOf(installation));
+      addon[addon.length >> 1]! ^= 1;
+      await writeFile(addonOf(installation), addon);
+    },
+    "not loadable",
+    /^cannot be loaded: Expected a file of SHA-256 \w{64} but received one of \w{64}: it is damaged, or of another version$/,
   ],
   [
     "holds something else",
@@ -82,6 +103,7 @@ describePackages("where the addon fails", async () => {
   it.skipIf(!haveCompiler)("since it is of another interface, likewise (needs a C compiler)", async () => {
     const damaged = await intact.copy();
     compileAddon(addonOf(damaged), ABI_VERSION + 1);
+    await signAddon(damaged);
     await expectWasmInstead(damaged, "another interface version", new RegExp(`interface version ${ABI_VERSION + 1}`));
   });
 });

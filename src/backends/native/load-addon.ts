@@ -1,7 +1,9 @@
-import { existsSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 
+import { BackendError } from "../../util/errors.js";
 import { platformName } from "../../util/platform-name.js";
 import { thisFile } from "../../util/this-file.js";
 import { ABI_VERSION, type Addon } from "./addon-engine.js";
@@ -46,7 +48,7 @@ function loadPackage(): FoundAddon {
   const platform = platformName();
   const name = addonPackage(platform);
   const file = installedFile(name, "rdi_net.node");
-  if (file !== undefined) return loadFile("platform package", file);
+  if (file !== undefined) return loadFile("platform package", file, digestOf(name));
   const reason = !ADDON_PLATFORMS.includes(platform)
     ? "there is none for this platform"
     : isInstalled(name)
@@ -55,8 +57,23 @@ function loadPackage(): FoundAddon {
   return { attempts: [{ source: "platform package", place: name, result: "missing", reason }] };
 }
 
+/** The SHA-256 that a release writes into the package beside its addon; none in a package that was filled by hand. */
+function digestOf(name: string): string | undefined {
+  const { addon } = require(`${name}/package.json`) as { addon?: { sha256?: string } };
+  return addon?.sha256;
+}
+
+/** @throws BackendError if the file is not the one that was packed: damaged machine code could do anything */
+function expectDigest(path: string, expected: string): void {
+  const digest = createHash("sha256").update(readFileSync(path)).digest("hex");
+  if (digest !== expected)
+    throw new BackendError(
+      `Expected a file of SHA-256 ${expected} but received one of ${digest}: it is damaged, or of another version`,
+    );
+}
+
 /** Loads the addon in a file, unless that is damaged, something else, or of another version's interface. */
-export function loadFile(source: AddonAttempt["source"], place: string): FoundAddon {
+export function loadFile(source: AddonAttempt["source"], place: string, sha256?: string): FoundAddon {
   const refused = (result: AddonAttempt["result"], reason: string): FoundAddon => ({
     attempts: [{ source, place, result, reason }],
   });
@@ -64,6 +81,7 @@ export function loadFile(source: AddonAttempt["source"], place: string): FoundAd
   let addon: unknown;
   try {
     expectWholeElf(place);
+    if (sha256 !== undefined) expectDigest(place, sha256);
     addon = require(place);
   } catch (error) {
     return refused("not loadable", `cannot be loaded: ${error instanceof Error ? error.message : String(error)}`);
