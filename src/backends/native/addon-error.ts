@@ -1,5 +1,4 @@
 import { existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 
 import { BackendError } from "../../util/errors.js";
 import { packageVersion } from "../../util/package-version.js";
@@ -81,12 +80,10 @@ function installedForAnother(platform: string): string[] {
   ];
 }
 
-const ROOT = new URL("../../../", thisFile(import.meta.url));
-
 function buildFromSource(): string {
-  const isHere = (file: string): boolean => existsSync(new URL(file, ROOT));
-  // Only a checkout has the script, and only a package the rest: beside a bundle there is nothing of ours.
-  if (isHere("scripts/build-addon")) return "build it from source: npm run build:addon";
-  const folder = isHere("binding.gyp") ? fileURLToPath(ROOT) : "node_modules/rdi-net";
-  return `build it from source, with a C++ compiler and Python: npm install node-addon-api && npx node-gyp rebuild --directory="${folder}"`;
+  // Only a checkout has the script.
+  if (existsSync(new URL("../../../scripts/build-addon", thisFile(import.meta.url)))) {
+    return "build it from source: npm run build:addon";
+  }
+  return "build it from source, with a C++ compiler and Python: npm install node-addon-api && npm explore rdi-net -- node-gyp rebuild";
 }
