@@ -6,7 +6,7 @@ import ts from "typescript";
 
 const dist = new URL("../dist/", import.meta.url);
 
-// Node.js 20.19 and newer can require an ES module whose graph has no top-level await, so both kinds of module share one instance.
+// Node.js can require an ES module whose graph has no top-level await, since 20.19 and 22.12, so both kinds of module share one instance.
 writeFileSync(
   new URL("index.cjs", dist),
   `"use strict";
@@ -15,7 +15,7 @@ try {
 } catch (error) {
   if (error.code !== "ERR_REQUIRE_ESM") throw error;
   throw new Error(
-    \`Expected Node.js 20.19 or newer for require("rdi-net") but this is \${process.version}; await import("rdi-net") works in both\`,
+    \`Expected a Node.js that can require ES modules (20.19, 22.12 or newer) for require("rdi-net") but this is \${process.version}; await import("rdi-net") works in both\`,
     { cause: error },
   );
 }
