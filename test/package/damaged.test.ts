@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { readFile, rename, rm, truncate, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { expect, it } from "vitest";
 import { ABI_VERSION } from "../../src/backends/native/addon-engine.js";
 import { compileAddon, haveCompiler } from "../support/tiny-addon.js";
@@ -98,6 +99,17 @@ describePackages("where the addon fails", async () => {
     const damaged = await intact.copy();
     await damage(damaged);
     await expectWasmInstead(damaged, result, reason);
+  });
+
+  it("since the packages were installed on another system, doctor says for which", async () => {
+    const damaged = await intact.copy();
+    const other = process.platform === "win32" ? "linux-x64" : "win32-x64";
+    const packages = damaged.file("node_modules/@rdi-net");
+    await rename(damaged.file("node_modules", PLATFORM_PACKAGE), join(packages, other));
+    const { attempts, solutions } = await doctorOnCpu(damaged);
+    expect(attempts.at(-1)).toMatchObject({ result: "missing", reason: "not installed" });
+    expect(solutions[0]).toContain(`installed for ${other}`);
+    expect(solutions[0]).toContain(`npm install --os=${process.platform} --cpu=${process.arch}`);
   });
 
   it.skipIf(!haveCompiler)("since it is of another interface, likewise (needs a C compiler)", async () => {
