@@ -1,5 +1,6 @@
 // Compares an addon with the reference backend: node scripts/check-addon.js FILE. For addons of other processors, which the test suite cannot load.
 import assert from "node:assert/strict";
+import console from "node:console";
 import { resolve } from "node:path";
 import { argv, exit } from "node:process";
 
