@@ -3,7 +3,9 @@ import type { Graph } from "../src/graph/types.js";
 import { imageElements, isPerImage, rdi } from "./library.js";
 import { compare, quantile, type Row } from "./row.js";
 import { fastest, settle } from "./timing.js";
-import { model, weights } from "./network/workload.js";
+import { weights, workload } from "./network/workload.js";
+
+const { model } = workload("rdi-smallcnn");
 
 /** The shares of the images that are to leave at exits 1, 2 and 3. */
 const policies = [
@@ -76,7 +78,7 @@ interface Runs {
 /** Full and adaptive inference on the same digits, their buffers in place. What they hold goes with the backend. */
 async function prepare(backend: Backend): Promise<Runs> {
   const graph = rdi.inferenceGraph(model);
-  const { params } = new rdi.Network(model, backend, weights());
+  const { params } = new rdi.Network(model, backend, weights(model));
   const slots = slotsOf(backend, graph);
   const images = slots.get("images")!;
   backend.write(images, digits());

@@ -5,6 +5,7 @@ import type * as Optimize from "../src/graph/passes/optimize.js";
 import type * as AllExits from "../src/inference/all-exits.js";
 import type * as Package from "../src/index.js";
 import type * as ExitModels from "../src/nn/exit-model.js";
+import type * as SafetensorsFiles from "../src/formats/safetensors.js";
 import type * as Specs from "../src/ops/spec.js";
 import type * as Step from "../src/training/step.js";
 
@@ -18,6 +19,7 @@ async function built(file: string): Promise<unknown> {
 // The built package, as users run it, and those of its parts that it does not export.
 export const rdi = (await built("index.js")) as typeof Package;
 export const { onnxModel } = (await built("formats/onnx/onnx-model.js")) as typeof Onnx;
+export const { writeSafetensors } = (await built("formats/safetensors.js")) as typeof SafetensorsFiles;
 export const { graphMacs } = (await built("graph/cost.js")) as typeof Cost;
 export const { optimize } = (await built("graph/passes/optimize.js")) as typeof Optimize;
 export const { imageSpec, tracedScope } = (await built("nn/exit-model.js")) as typeof ExitModels;

@@ -2,12 +2,18 @@ import { parseArgs } from "node:util";
 
 import { benchAdaptive } from "./adaptive.js";
 import { benchKernels } from "./kernels.js";
-import { benchNetwork } from "./network.js";
+import { benchCpu, benchNetwork } from "./network.js";
 import type { Row } from "./row.js";
 import { benchTraining } from "./training.js";
 import { formatRows, machine, writeFigures } from "./report.js";
 
-const parts = { kernels: benchKernels, network: benchNetwork, adaptive: benchAdaptive, training: benchTraining };
+const parts = {
+  kernels: benchKernels,
+  network: benchNetwork,
+  cpu: benchCpu,
+  adaptive: benchAdaptive,
+  training: benchTraining,
+};
 type Part = keyof typeof parts;
 
 const usage = `Usage: npm run bench [-- options]

@@ -17,6 +17,7 @@ export function machine(): { cpu: string; cores: number; node: string; date: str
 const columns: readonly { readonly title: string; readonly cell: (row: Row) => string; readonly right?: boolean }[] = [
   { title: "what", cell: (row) => row.name },
   { title: "work", cell: (row) => row.work },
+  { title: "backend", cell: (row) => row.backend },
   { title: "threads", cell: (row) => String(row.threads), right: true },
   { title: "batch", cell: (row) => String(row.batch), right: true },
   { title: "rate", cell: (row) => `${digits(row.rate)} ${row.unit}`, right: true },

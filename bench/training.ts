@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
 import { root } from "./library.js";
+import { python, pytorchFolder, withoutPytorch } from "./network/pytorch.js";
 import { compare, quantile, type Row } from "./row.js";
 
 const run = promisify(execFile);
@@ -21,51 +22,56 @@ interface Iteration {
  * loss), beside PyTorch's (`RDI_PYTHON`, default python3, with torch; channels-last), each in its own process, in turn.
  */
 export async function benchTraining({ quick }: { readonly quick: boolean }): Promise<Row[]> {
-  const python = process.env.RDI_PYTHON ?? "python3";
-  try {
-    await run(python, ["-c", "import torch"]);
-  } catch (error) {
-    console.error(
-      `Not measured: training beside PyTorch, since ${python} has no torch (${(error as Error).message.split("\n")[0]})`,
-    );
+  const reason = await withoutPytorch();
+  if (reason !== undefined) {
+    console.error(`Not measured: training beside PyTorch, since ${reason}`);
     return [];
   }
   const rows: Row[] = [];
   for (const threads of [1, 2]) {
-    const rounds: { rate: number; peerRate: number }[] = [];
-    const peaks: { own: number; peer: number }[] = [];
+    const rounds: Record<Side, Measured>[] = [];
     for (let round = 0; round < (quick ? 1 : 3); round++) {
-      const own = await iterate(process.execPath, [path("build/bench/training/own.js")], threads);
-      const peer = await iterate(python, [path("bench/training/pytorch.py")], threads);
-      rounds.push({ rate: own.rate, peerRate: peer.rate });
-      peaks.push({ own: own.peakMiB, peer: peer.peakMiB });
+      rounds.push({
+        cpu: await iterate(process.execPath, [path("build/bench/training/own.js"), "cpu"], threads),
+        wasm: await iterate(process.execPath, [path("build/bench/training/own.js"), "wasm"], threads),
+        pytorch: await iterate(python, [`${pytorchFolder}training.py`], threads),
+      });
     }
-    const median = (values: readonly number[]): string => quantile(values, 0.5).toFixed(0);
-    rows.push({
-      name: "rdi-resnet38",
-      work: "adversarial training",
-      backend: "wasm",
-      peer: "PyTorch",
-      threads,
-      batch: BATCH,
-      ...compare(rounds),
-      aim: null,
-      unit: "images/s",
-      note: `peak memory ${median(peaks.map(({ own }) => own))} MiB, PyTorch ${median(peaks.map(({ peer }) => peer))} MiB`,
-    });
+    const median = (side: Side): string =>
+      quantile(
+        rounds.map((round) => round[side].peakMiB),
+        0.5,
+      ).toFixed(0);
+    for (const backend of ["cpu", "wasm"] as const) {
+      rows.push({
+        name: "rdi-resnet38",
+        work: "adversarial training",
+        backend,
+        peer: "pytorch",
+        threads,
+        batch: BATCH,
+        ...compare(rounds.map((round) => ({ rate: round[backend].rate, peerRate: round.pytorch.rate }))),
+        aim: null,
+        unit: "images/s",
+        note: `peak memory ${median(backend)} MiB, PyTorch ${median("pytorch")} MiB`,
+      });
+    }
   }
   return rows;
+}
+
+type Side = "cpu" | "wasm" | "pytorch";
+
+interface Measured {
+  readonly rate: number;
+  readonly peakMiB: number;
 }
 
 function path(file: string): string {
   return fileURLToPath(new URL(file, root));
 }
 
-async function iterate(
-  program: string,
-  args: readonly string[],
-  threads: number,
-): Promise<{ rate: number; peakMiB: number }> {
+async function iterate(program: string, args: readonly string[], threads: number): Promise<Measured> {
   const { stdout } = await run(program, [...args, String(threads), String(ITERATIONS)]);
   const iterations = stdout
     .trim()

@@ -1,5 +1,6 @@
 /** The public interface of rdi-net. */
 export type { Backend, BackendName, ParamSet, Plan, AdaptivePlan } from "./backends/backend.js";
+export type { AddonAttempt } from "./backends/native/addon-error.js";
 export { createBackend, describeBackends, type BackendOptions, type BackendReport } from "./backends/registry.js";
 export type { Macs } from "./graph/cost.js";
 export type { Graph } from "./graph/types.js";

@@ -1,21 +1,37 @@
-import { onnxModel } from "../library.js";
-import type { Library } from "./protocol.js";
-import { images, joined, logitsGraph, model, weights } from "./workload.js";
+import { createRequire } from "node:module";
+import type * as OnnxRuntime from "onnxruntime-web";
 
-/** ONNX Runtime's WebAssembly build. It computes no gradients. */
-export async function openOnnxruntime(threads: number): Promise<Library> {
+import { onnxModel, root } from "../library.js";
+import type { Library } from "./protocol.js";
+import { images, joined, logitsGraph, weights, workload } from "./workload.js";
+
+/** ONNX Runtime's WebAssembly build. */
+export async function openOnnxruntimeWeb(threads: number): Promise<Library> {
   // Not at the top of the file: the processes of the other libraries have no use for it.
   const ort = await import("onnxruntime-web");
   ort.env.wasm.numThreads = threads;
-  const graph = logitsGraph();
-  const session = await ort.InferenceSession.create(onnxModel(graph, weights()), { executionProviders: ["wasm"] });
+  return library(ort, { executionProviders: ["wasm"] });
+}
+
+/** ONNX Runtime's native build. */
+export async function openOnnxruntimeNode(threads: number): Promise<Library> {
+  // Its interface is that of onnxruntime-web.
+  const ort = createRequire(new URL("bench/package.json", root))("onnxruntime-node") as typeof OnnxRuntime;
+  return library(ort, { executionProviders: ["cpu"], intraOpNumThreads: threads, interOpNumThreads: 1 });
+}
+
+/** It computes no gradients. */
+function library(ort: typeof OnnxRuntime, options: OnnxRuntime.InferenceSession.SessionOptions): Library {
   return {
-    prepare: async ({ kind, batch }) => {
-      if (kind !== "forward") throw new Error(`ONNX Runtime Web cannot do a ${kind}: it computes no gradients`);
-      const { x } = images(batch);
+    prepare: async ({ kind, model: name, batch }) => {
+      if (kind !== "forward") throw new Error(`ONNX Runtime cannot do a ${kind}: it computes no gradients`);
+      const { model } = workload(name);
+      const graph = logitsGraph(model);
+      const session = await ort.InferenceSession.create(onnxModel(graph, weights(model)), options);
+      const { x } = images(model, batch);
       const run = async (): Promise<Float32Array> => {
         const outputs = await session.run({ images: new ort.Tensor("float32", x, [batch, ...model.inputShape]) });
-        return joined([...graph.outputs.keys()].map((name) => outputs[name]!.data as Float32Array));
+        return joined([...graph.outputs.keys()].map((output) => outputs[output]!.data as Float32Array));
       };
       return { units: batch, run };
     },

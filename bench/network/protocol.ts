@@ -1,23 +1,29 @@
+import type { ModelName } from "./workload.js";
+
 /** What a network does again and again. */
 export interface Work {
   readonly kind: "forward" | "pgd-step" | "training-step";
+  readonly model: ModelName;
   readonly batch: number;
   /** Steps of an attack that are made in one call. */
   readonly steps: number;
 }
 
-/** Who does the work: a library in a process of its own. */
+/** Who does the work: a library in a process of its own. The peaks are loops of multiplications and additions, in WebAssembly and in native code. */
 export interface Subject {
-  readonly library: "wasm" | "tfjs-wasm" | "onnxruntime-web" | "peak";
+  readonly library:
+    "cpu" | "wasm" | "tfjs-wasm" | "onnxruntime-web" | "onnxruntime-node" | "pytorch" | "peak" | "native-peak";
   readonly threads: number;
 }
 
 /** Work that is ready to be done. */
 export interface Job {
-  /** Units done by a call: image × step, or for the peak operations. */
+  /** Units done by a call: image × step, or for the peaks operations. */
   readonly units: number;
-  /** Does the work once, from the same inputs every time, and returns its results. */
+  /** Does the work once, from the same inputs every time. The first call returns its results; later ones may return none. */
   run(): Promise<Float32Array>;
+  /** Of work that measures itself: units a second. */
+  rate?(): Promise<number>;
 }
 
 export interface Library {

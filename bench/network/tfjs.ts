@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import type { Graph, Node } from "../../src/graph/types.js";
 import { root } from "../library.js";
 import type { Job, Library, Work } from "./protocol.js";
-import { attack, images, joined, logitsGraph, model, weights } from "./workload.js";
+import { images, joined, logitsGraph, weights, workload } from "./workload.js";
 
 /** The part of TensorFlow.js's interface that is used here: its own types are there only once bench/ is installed. */
 interface TfTensor {
@@ -60,8 +60,9 @@ export async function openTfjs(): Promise<Library> {
   await tf.setBackend("wasm");
   await tf.ready();
   if (tf.getBackend() !== "wasm") throw new Error(`Expected TensorFlow.js on wasm but it chose ${tf.getBackend()}`);
-  const forward = importGraph(tf, fusedOperations(tf), logitsGraph(), weights());
-  const differentiable = importGraph(tf, plainOperations(tf), logitsGraph(), weights());
+  const { model, attack } = workload("rdi-smallcnn");
+  const forward = importGraph(tf, fusedOperations(tf), logitsGraph(model), weights(model));
+  const differentiable = importGraph(tf, plainOperations(tf), logitsGraph(model), weights(model));
 
   /** Images as TensorFlow.js has them, channels last. */
   const upload = (x: Float32Array, batch: number): TfTensor =>
@@ -69,7 +70,7 @@ export async function openTfjs(): Promise<Library> {
 
   const jobs: Partial<Record<Work["kind"], (work: Work) => Job>> = {
     forward: ({ batch }) => {
-      const { x } = images(batch);
+      const { x } = images(model, batch);
       return {
         units: batch,
         run: async () => {
@@ -82,7 +83,7 @@ export async function openTfjs(): Promise<Library> {
       };
     },
     "pgd-step": ({ batch, steps }) => {
-      const { x, y } = images(batch);
+      const { x, y } = images(model, batch);
       const labels = tf.tidy(() => tf.oneHot(tf.tensor(y, [batch], "int32"), model.classes));
       const origin = upload(x, batch);
       const [low, high] = tf.tidy(() => [tf.sub(origin, attack.eps), tf.sub(origin, -attack.eps)] as const);

@@ -1,15 +1,20 @@
 // A process of its own for each library: answers the questions of bench/network.ts.
-import { openOnnxruntime } from "./onnxruntime.js";
-import { openPeak } from "./peak.js";
+import { openOnnxruntimeNode, openOnnxruntimeWeb } from "./onnxruntime.js";
+import { openOwn } from "./own.js";
+import { openNativePeak, openPeak } from "./peak.js";
 import type { Answer, Job, Library, Question, Subject } from "./protocol.js";
+import { openPytorch } from "./pytorch.js";
 import { openTfjs } from "./tfjs.js";
-import { openWasm } from "./wasm.js";
 
-const libraries: Record<Subject["library"], (threads: number) => Promise<Library>> = {
-  wasm: openWasm,
+const libraries: Record<Subject["library"], (threads: number) => Library | Promise<Library>> = {
+  cpu: (threads) => openOwn("cpu", threads),
+  wasm: (threads) => openOwn("wasm", threads),
   "tfjs-wasm": openTfjs,
-  "onnxruntime-web": openOnnxruntime,
+  "onnxruntime-web": openOnnxruntimeWeb,
+  "onnxruntime-node": openOnnxruntimeNode,
+  pytorch: openPytorch,
   peak: openPeak,
+  "native-peak": openNativePeak,
 };
 
 const subject = JSON.parse(process.argv[2]!) as Subject;
@@ -22,6 +27,7 @@ async function answer(question: Question): Promise<Answer> {
     return { got: "outputs", outputs: await job.run() };
   }
   if (job === undefined) throw new Error("Expected the work to be prepared before it is measured");
+  if (job.rate !== undefined) return { got: "rate", rate: await job.rate() };
   const start = performance.now();
   let calls = 0;
   let seconds: number;

@@ -1,16 +1,42 @@
+import type { ExitModel } from "../../src/nn/exit-model.js";
 import type { Graph } from "../../src/graph/types.js";
 import type { Tensor } from "../../src/tensor/tensor.js";
-import { graphMacs, imageSpec, optimize, rdi, tracedScope, gradientGraph } from "../library.js";
+import { gradientGraph, graphMacs, imageSpec, optimize, rdi, tracedScope } from "../library.js";
 import type { Work } from "./protocol.js";
 
-/** The network that is measured, its weights and its images: the same for every library. */
-export const model = rdi.modelByName("rdi-smallcnn");
+export type ModelName = "rdi-smallcnn" | "rdi-resnet38";
 
-/** Of the attack: MNIST's in the paper. */
-export const attack = { eps: 0.3, step: 0.01 } as const;
-/** Of training: MNIST's in the paper, but for a learning rate so small that no number of steps changes the work. */
-export const training = { momentum: 0.9, weightDecay: 5e-4, exitWeights: [1, 1, 1], dropout: true } as const;
+/** A network that is measured, its weights, its images and its settings: the same for every library. */
+export interface Workload {
+  readonly model: ExitModel;
+  /** As the paper has them for the model's images. */
+  readonly attack: { readonly eps: number; readonly step: number };
+  /** Of the model's training in the paper, but without dropout, whose draws differ between libraries. */
+  readonly training: {
+    readonly momentum: number;
+    readonly weightDecay: number;
+    readonly exitWeights: readonly number[];
+    readonly dropout: false;
+  };
+}
+
+/** So small that no number of steps changes the work. */
 export const learningRate = 1e-6;
+
+export function workload(name: ModelName): Workload {
+  const model = rdi.modelByName(name);
+  const mnist = name === "rdi-smallcnn";
+  return {
+    model,
+    attack: mnist ? { eps: 0.3, step: 0.01 } : { eps: 8 / 255, step: 2 / 255 },
+    training: {
+      momentum: 0.9,
+      weightDecay: mnist ? 5e-4 : 1e-4,
+      exitWeights: Array.from({ length: model.exits }, () => 1),
+      dropout: false,
+    },
+  };
+}
 
 /** Uniform in ±bound, the same values at every start. */
 function generator(): (bound: number) => number {
@@ -22,32 +48,33 @@ function generator(): (bound: number) => number {
 }
 
 /** As the model starts, but with random values where it starts from zero, which would make gradients zero. */
-export function weights(): Map<string, Float32Array> {
+export function weights(model: ExitModel): Map<string, Float32Array> {
   const uniform = generator();
   return new Map(
     [...rdi.initialParams(model, 1)].map(([name, data]) => [
       name,
-      data.some((value) => value !== 0) ? data : data.map(() => uniform(0.1)),
+      name.endsWith("running_mean") || data.some((value) => value !== 0) ? data : data.map(() => uniform(0.1)),
     ]),
   );
 }
 
-/** Digits with noise: on a plain background all values of a pooling window are equal, and libraries send their gradient different ways. */
-export function images(count: number): { x: Float32Array; y: Int32Array } {
+/**
+ * Images with noise: on a plain background all values of a pooling window are equal, and libraries send their gradient different ways. Digits where
+ * they fit; else noise alone.
+ */
+export function images(model: ExitModel, count: number): { x: Float32Array; y: Int32Array } {
+  const row = model.inputShape.reduce((product, size) => product * size, 1);
+  const x = new Float32Array(count * row);
+  const y = Int32Array.from({ length: count }, (_, n) => n % model.classes);
   const data = rdi.digits({ split: "test", length: count });
-  const x = new Float32Array(count * data.imageShape.reduce((product, size) => product * size, 1));
-  const y = new Int32Array(count);
-  data.read(
-    Array.from({ length: count }, (_, n) => n),
-    x,
-    y,
-  );
+  if (data.imageShape.join() === model.inputShape.join()) data.read([...y.keys()], x, y);
+  else x.fill(0.5);
   const uniform = generator();
   return { x: x.map((pixel) => 0.8 * pixel + 0.1 + uniform(0.1)), y };
 }
 
 /** Input `images`, outputs `exit1`, `exit2` …: the logits of every exit. */
-export function logitsGraph(): Graph {
+export function logitsGraph(model: ExitModel): Graph {
   return optimize(
     rdi.trace((tracer) => {
       const x = tracer.input("images", imageSpec(model));
@@ -68,17 +95,18 @@ export function joined(outputs: readonly ArrayLike<number>[]): Float32Array {
 }
 
 /** Operations that a unit of the work takes if convolutions are computed directly: two for each multiply-accumulate. */
-export function operationsOf(kind: Work["kind"]): number {
+export function operationsOf({ kind, model: name }: Work): number {
+  const { model, training } = workload(name);
   const graphs = {
-    forward: logitsGraph,
-    "pgd-step": inputGradientGraph,
+    forward: () => logitsGraph(model),
+    "pgd-step": () => inputGradientGraph(model),
     "training-step": () => gradientGraph(model, training),
   };
   return 2 * graphMacs(optimize(graphs[kind]()));
 }
 
 /** The gradient that a step of the average form takes. */
-function inputGradientGraph(): Graph {
+function inputGradientGraph(model: ExitModel): Graph {
   return rdi.trace((tracer) => {
     const x = tracer.input("images", imageSpec(model));
     const labels = tracer.input("labels", { shape: ["N"], dtype: "i32" });

@@ -1,11 +1,12 @@
 import { rdi, TrainingStep } from "../library.js";
 
 /** The same iteration in this package. Prints a JSON line for every iteration. */
-const [threads, iterations] = process.argv.slice(2).map(Number) as [number, number];
+const [name, ...counts] = process.argv.slice(2) as ["cpu" | "wasm", string, string];
+const [threads, iterations] = counts.map(Number) as [number, number];
 const BATCH = 128;
 
 const model = rdi.modelByName("rdi-resnet38");
-const backend = await rdi.createBackend({ backend: "wasm", threads });
+const backend = await rdi.createBackend({ backend: name, threads });
 const net = new rdi.Network(model, backend, rdi.initialParams(model, 0));
 const settings = { momentum: 0.9, weightDecay: 1e-4, exitWeights: Array<number>(model.exits).fill(1), dropout: false };
 const step = new TrainingStep(net, settings, BATCH);

@@ -6,8 +6,9 @@
 
 namespace rdi::kernels::inline RDI_ISA {
 
-inline constexpr int blockVectors = 4;
-inline constexpr int blockChannels = blockVectors * VL;
+// A cache line.
+inline constexpr int blockChannels = 16;
+inline constexpr int blockVectors = blockChannels / VL;
 
 // One dimension of a depthwise product: result j meets the `taps` inputs from start + j · stride on. Those that are not
 // among 0 … size − 1 are zeros.

@@ -160,9 +160,9 @@ void sumBuffers(const float* const* inputs, int32_t count, float* y, size_t n) {
 void channelAffine(const float* x, const float* scale, const float* shift, float* y, size_t rows, int32_t channels) {
   const size_t n = size_t(channels);
   for (size_t row = 0; row < rows; row++, x += n, y += n) {
-    size_t c = 0;
-    for (; c + VL <= n; c += VL) store(y + c, madd(load(x + c), load(scale + c), load(shift + c)));
-    for (; c < n; c++) y[c] = x[c] * scale[c] + shift[c];
+    for (size_t c = 0; c < n; c += VL) {
+      storeLanes(y + c, madd(loadLanes(x + c, n - c), loadLanes(scale + c, n - c), loadLanes(shift + c, n - c)), n - c);
+    }
   }
 }
 

@@ -5,11 +5,38 @@
 namespace rdi::kernels::inline RDI_ISA {
 namespace {
 
-// acc[m][n] += Σ_k rows[m][k] · b[k][n].
+// Rows of a register tile of N vectors: its accumulators, a row of B and a broadcast value fill the registers.
+// WebAssembly's compilers spill earlier, and the baseline has no fused multiply-add, whose products need registers as
+// well.
+template <int N>
+constexpr int tileRows() {
+  if constexpr (registers == 32) {
+    return N == 1 ? 16 : N == 2 ? 12 : N == 3 ? 8 : 6;
+  } else if constexpr (hasMasks) {
+    return N == 1 ? 12 : 6;
+  } else {
+    return N == 1 ? 4 : N == 2 ? 4 : N == 3 ? 3 : 2;
+  }
+}
+
+// Of accumulateOuter(), where all rows come from one pointer.
+template <int N>
+constexpr int outerRows() {
+  return registers == 32 ? (N == 1 ? 16 : N == 2 ? 8 : 4) : 4;
+}
+
+// The rows of the next smaller tile, for those that are left over.
+constexpr int smaller(int rows) { return rows > 8 ? 8 : rows > 4 ? 4 : rows - 1; }
+
+// What accumulateOuter() takes of B at once.
+constexpr int outerVectors = registers == 32 ? 4 : 2;
+
+// Row m of a tile is at a + m · pitch. Rows share pointers by fours, since there are not enough registers for one each.
 template <int M, int N>
-RDI_INLINE void multiplyTile(const float* const (&rows)[M], const Runs& runs, const float* b, vf (&acc)[M][N]) {
-  const float* a[M];
-  RDI_UNROLL for (int m = 0; m < M; m++) a[m] = rows[m];
+RDI_INLINE void multiplyTile(const float* a, ptrdiff_t pitch, const Runs& runs, const float* b, vf (&acc)[M][N]) {
+  constexpr int groups = (M + 3) / 4;
+  const float* group[groups];
+  RDI_UNROLL for (int g = 0; g < groups; g++) group[g] = a + 4 * g * pitch;
   const ptrdiff_t gap = runs.step - runs.length;
   for (int32_t run = runs.count; run > 0; run--) {
     const float* const end = b + size_t(runs.length) * (N * VL);
@@ -17,74 +44,96 @@ RDI_INLINE void multiplyTile(const float* const (&rows)[M], const Runs& runs, co
       vf column[N];
       RDI_UNROLL for (int n = 0; n < N; n++) column[n] = load(b + n * VL);
       RDI_UNROLL for (int m = 0; m < M; m++) {
-        vf row = broadcastLoad(a[m]++);
+        const vf row = broadcastLoad(group[m / 4] + m % 4 * pitch);
         RDI_UNROLL for (int n = 0; n < N; n++) acc[m][n] = madd(row, column[n], acc[m][n]);
       }
+      RDI_UNROLL for (int g = 0; g < groups; g++) group[g]++;
     }
-    RDI_UNROLL for (int m = 0; m < M; m++) a[m] += gap;
+    RDI_UNROLL for (int g = 0; g < groups; g++) group[g] += gap;
   }
 }
 
-// All rows for one panel of N vectors, of which `columns` columns exist, the first of them `column`.
+// What the rows of a panel have in common.
+struct Panel {
+  ptrdiff_t aPixel, cPixel;
+  Runs runs;
+  const float* weights;
+  int32_t column, columns;  // the panel's first, and how many of them exist
+  Epilogue epilogue;
+};
+
+// M rows from `a` on, stored from c + at on.
 template <int M, int N>
-void multiplyPanel(const RowGrid& rowGrid, const float* a, const Runs& rowRuns, const float* panel, int32_t column,
-                   int32_t columns, const Epilogue& tileEpilogue, float* c) {
-  // Locals, which no store can change.
-  const RowGrid grid = rowGrid;
-  const Runs runs = rowRuns;
-  const Epilogue epilogue = tileEpilogue;
-  int32_t x = 0;
-  ptrdiff_t aLine = 0, cLine = column;  // the grid row of the next row
-  for (int32_t row = 0; row < grid.rows; row += M) {
-    const float* rows[M];
-    ptrdiff_t offset[M];
+void multiplyRows(const Panel& panel, const float* a, ptrdiff_t at, float* c) {
+  vf acc[M][N] = {};
+  multiplyTile<M, N>(a, panel.aPixel, panel.runs, panel.weights, acc);
+  ptrdiff_t offset[M];
+  RDI_UNROLL for (int m = 0; m < M; m++) offset[m] = at + m * panel.cPixel;
+  if (panel.columns == N * VL) {
+    storeTile<M, N>(acc, panel.epilogue, offset, StoredRows{0, M}, panel.column, c);
+  } else if constexpr (hasMasks) {
+    storeNarrowTile<M, N>(acc, panel.epilogue, offset, panel.column, panel.columns, c);
+  } else {
+    float values[M][N * VL];
     RDI_UNROLL for (int m = 0; m < M; m++) {
-      // Beyond the last row its values are computed again, and not stored.
-      rows[m] = a + aLine + x * grid.aPixel;
-      offset[m] = cLine + x * grid.cPixel;
-      if (row + m + 1 < grid.rows && ++x == grid.width) {
-        x = 0;
-        aLine += grid.aRow;
-        cLine += grid.cRow;
-      }
+      RDI_UNROLL for (int n = 0; n < N; n++) store(values[m] + n * VL, acc[m][n]);
     }
-    vf acc[M][N] = {};
-    multiplyTile<M, N>(rows, runs, panel, acc);
-    const int32_t stored = grid.rows - row < M ? grid.rows - row : M;
-    if (columns == N * VL) {
-      storeTile<M, N>(acc, epilogue, offset, StoredRows{0, stored}, column, c);
-    } else {
-      float values[M][N * VL];
-      RDI_UNROLL for (int m = 0; m < M; m++) {
-        RDI_UNROLL for (int n = 0; n < N; n++) store(values[m] + n * VL, acc[m][n]);
-      }
-      storePartialTile<M, N>(values, epilogue, offset, stored, column, columns, c);
-    }
+    storePartialTile<M, N>(values, panel.epilogue, offset, M, panel.column, panel.columns, c);
   }
 }
 
+// `rows` neighbouring rows, M at a time and the rest in smaller tiles.
 template <int M, int N>
-RDI_INLINE void accumulateTile(const OuterGrid grid, const float* a, const float* b, float* c, ptrdiff_t cRow) {
-  vf acc[M][N];
-  RDI_UNROLL for (int m = 0; m < M; m++) {
-    RDI_UNROLL for (int n = 0; n < N; n++) acc[m][n] = load(c + m * cRow + n * VL);
+RDI_INLINE void multiplyLine(const Panel& panel, int32_t rows, const float* a, ptrdiff_t at, float* c) {
+  for (; rows >= M; rows -= M, a += M * panel.aPixel, at += M * panel.cPixel) multiplyRows<M, N>(panel, a, at, c);
+  if constexpr (M > 1) {
+    if (rows > 0) multiplyLine<smaller(M), N>(panel, rows, a, at, c);
   }
+}
+
+// All rows of the grid for one panel of N vectors.
+template <int N>
+void multiplyPanel(const RowGrid& grid, const float* a, const Panel& panel, float* c) {
+  ptrdiff_t at = panel.column;
+  for (int32_t row = 0; row < grid.rows; row += grid.width, a += grid.aRow, at += grid.cRow) {
+    const int32_t rows = grid.rows - row < grid.width ? grid.rows - row : grid.width;
+    multiplyLine<tileRows<N>(), N>(panel, rows, a, at, c);
+  }
+}
+
+// Neighbouring lines of the grid that follow each other without a gap, in A and in C, are one.
+RowGrid joined(const RowGrid& grid) {
+  if (grid.aRow != grid.width * grid.aPixel || grid.cRow != grid.width * grid.cPixel) return grid;
+  return {grid.rows, grid.rows, grid.aPixel, 0, grid.cPixel, 0};
+}
+
+// `lanes`: of the tile's last vector.
+template <int M, int N>
+RDI_INLINE void accumulateTile(const OuterGrid grid, const float* a, const float* b, size_t lanes, float* c,
+                               ptrdiff_t cRow) {
+  const auto loadRow = [&](const float* p, vf(&row)[N]) {
+    RDI_UNROLL for (int n = 0; n < N - 1; n++) row[n] = load(p + n * VL);
+    row[N - 1] = loadLanes(p + (N - 1) * VL, lanes);
+  };
+  vf acc[M][N];
+  RDI_UNROLL for (int m = 0; m < M; m++) loadRow(c + m * cRow, acc[m]);
   for (int32_t row = 0; row < grid.rows; row++) {
     const float* pa = a + row * grid.aRow;
     const float* pb = b + row * grid.bRow;
     const float* const end = pb + grid.length * grid.bStep;
     RDI_NO_UNROLL for (; pb != end; pb += grid.bStep) {
       vf column[N];
-      RDI_UNROLL for (int n = 0; n < N; n++) column[n] = load(pb + n * VL);
+      loadRow(pb, column);
       RDI_UNROLL for (int m = 0; m < M; m++) {
-        vf value = broadcastLoad(pa + m);
+        const vf value = broadcastLoad(pa + m);
         RDI_UNROLL for (int n = 0; n < N; n++) acc[m][n] = madd(value, column[n], acc[m][n]);
       }
       pa += grid.aStep;
     }
   }
   RDI_UNROLL for (int m = 0; m < M; m++) {
-    RDI_UNROLL for (int n = 0; n < N; n++) store(c + m * cRow + n * VL, acc[m][n]);
+    RDI_UNROLL for (int n = 0; n < N - 1; n++) store(c + m * cRow + n * VL, acc[m][n]);
+    storeLanes(c + m * cRow + (N - 1) * VL, acc[m][N - 1], lanes);
   }
 }
 
@@ -104,33 +153,49 @@ void accumulateColumns(const OuterGrid& grid, const float* a, const float* b, in
   }
 }
 
-template <int M>
-void accumulateRows(const OuterGrid& grid, const float* a, const float* b, int32_t width, float* c, ptrdiff_t cRow) {
-  int32_t j = 0;
-  for (; j + 2 * VL <= width; j += 2 * VL) accumulateTile<M, 2>(grid, a, b + j, c + j, cRow);
-  for (; j + VL <= width; j += VL) accumulateTile<M, 1>(grid, a, b + j, c + j, cRow);
-  if (j < width) accumulateColumns<M>(grid, a, b + j, width - j, c + j, cRow);
+// `height` rows, M at a time and the rest in smaller tiles, for N vectors of columns.
+template <int M, int N>
+RDI_INLINE void accumulateRows(const OuterGrid& grid, const float* a, int32_t height, const float* b, size_t lanes,
+                               float* c, ptrdiff_t cRow) {
+  for (; height >= M; height -= M, a += M, c += M * cRow) {
+    if (hasMasks || lanes >= VL) {
+      accumulateTile<M, N>(grid, a, b, lanes, c, cRow);
+    } else {
+      accumulateColumns<M>(grid, a, b, int32_t(lanes), c, cRow);
+    }
+  }
+  if constexpr (M > 1) {
+    if (height > 0) accumulateRows<smaller(M), N>(grid, a, height, b, lanes, c, cRow);
+  }
+}
+
+template <int N>
+void accumulatePanel(const OuterGrid& grid, const float* a, int32_t height, const float* b, size_t lanes, float* c,
+                     ptrdiff_t cRow) {
+  accumulateRows<outerRows<N>(), N>(grid, a, height, b, lanes, c, cRow);
 }
 
 }  // namespace
 
-void multiply(const RowGrid& grid, const float* a, const Runs& runs, const float* packed, int32_t columns,
+void multiply(const RowGrid& rowGrid, const float* a, const Runs& runs, const float* packed, int32_t columns,
               const Epilogue& epilogue, float* c) {
+  const RowGrid grid = joined(rowGrid);
   for (int32_t first = 0; first < columns; first += panelColumns) {
     const int32_t width = columns - first < panelColumns ? columns - first : panelColumns;
-    const float* panel = packed + size_t(first) * size_t(runs.total());
+    const float* weights = packed + size_t(first) * size_t(runs.total());
+    const Panel panel{grid.aPixel, grid.cPixel, runs, weights, first, width, epilogue};
     switch (ceilDiv(width, VL)) {
       case 4:
-        multiplyPanel<2, 4>(grid, a, runs, panel, first, width, epilogue, c);
+        if constexpr (panelVectors == 4) multiplyPanel<4>(grid, a, panel, c);
         break;
       case 3:
-        multiplyPanel<3, 3>(grid, a, runs, panel, first, width, epilogue, c);
+        if constexpr (panelVectors == 4) multiplyPanel<3>(grid, a, panel, c);
         break;
       case 2:
-        multiplyPanel<4, 2>(grid, a, runs, panel, first, width, epilogue, c);
+        multiplyPanel<2>(grid, a, panel, c);
         break;
       default:
-        multiplyPanel<4, 1>(grid, a, runs, panel, first, width, epilogue, c);
+        multiplyPanel<1>(grid, a, panel, c);
         break;
     }
   }
@@ -138,20 +203,27 @@ void multiply(const RowGrid& grid, const float* a, const Runs& runs, const float
 
 void accumulateOuter(const OuterGrid& grid, const float* a, int32_t height, const float* b, int32_t width, float* c,
                      ptrdiff_t cRow) {
-  int32_t i = 0;
-  for (; i + 4 <= height; i += 4) accumulateRows<4>(grid, a + i, b, width, c + i * cRow, cRow);
-  switch (height - i) {
-    case 3:
-      accumulateRows<3>(grid, a + i, b, width, c + i * cRow, cRow);
-      break;
-    case 2:
-      accumulateRows<2>(grid, a + i, b, width, c + i * cRow, cRow);
-      break;
-    case 1:
-      accumulateRows<1>(grid, a + i, b, width, c + i * cRow, cRow);
-      break;
-    default:
-      break;
+  for (int32_t j = 0; j < width;) {
+    const int32_t left = width - j;
+    // Where partial vectors are slow, they are left to a panel of their own.
+    const int32_t vectors = hasMasks ? ceilDiv(left, VL) : left < VL ? 1 : left / VL;
+    const int32_t taken = vectors < outerVectors ? vectors : outerVectors;
+    const size_t lanes = size_t(left - (taken - 1) * VL);
+    switch (taken) {
+      case 4:
+        if constexpr (outerVectors == 4) accumulatePanel<4>(grid, a, height, b + j, lanes, c + j, cRow);
+        break;
+      case 3:
+        if constexpr (outerVectors == 4) accumulatePanel<3>(grid, a, height, b + j, lanes, c + j, cRow);
+        break;
+      case 2:
+        accumulatePanel<2>(grid, a, height, b + j, lanes, c + j, cRow);
+        break;
+      default:
+        accumulatePanel<1>(grid, a, height, b + j, lanes, c + j, cRow);
+        break;
+    }
+    j += taken * VL;
   }
 }
 

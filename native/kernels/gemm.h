@@ -9,8 +9,8 @@
 
 namespace rdi::kernels::inline RDI_ISA {
 
-// B's columns are packed in panels of up to this many vectors.
-inline constexpr int panelVectors = 4;
+// B's columns are packed in panels of up to this many vectors: as many as leave registers for a tile of some rows.
+inline constexpr int panelVectors = VL == 8 ? 2 : 4;
 inline constexpr int panelColumns = panelVectors * VL;
 
 // The rows of A and C lie on a grid: row r is pixel (r / width, r % width). A plain matrix is a grid of one row.

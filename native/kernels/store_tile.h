@@ -49,6 +49,25 @@ RDI_INLINE void storeTile(vf (&acc)[M][N], const Epilogue& e, const ptrdiff_t (&
   }
 }
 
+// storeTile() of all rows of a tile whose last vector has lanes that are not stored: it has `columns` columns.
+template <int M, int N>
+RDI_INLINE void storeNarrowTile(vf (&acc)[M][N], const Epilogue& e, const ptrdiff_t (&offset)[M], int32_t column,
+                                int32_t columns, float* c) {
+  RDI_UNROLL for (int n = 0; n < N; n++) {
+    const size_t lanes = size_t(columns - n * VL);
+    const vf bias = e.bias ? loadLanes(e.bias + column + n * VL, lanes) : zero();
+    RDI_UNROLL for (int m = 0; m < M; m++) {
+      const ptrdiff_t at = offset[m] + n * VL;
+      vf v = acc[m][n];
+      if (e.bias) v += bias;
+      if (e.residual) v += loadLanes(e.residual + at, lanes);
+      if (e.relu) v = relu(v);
+      if (e.reluMask) v = keep(loadLanes(e.reluMask + at, lanes) > zero(), v);
+      storeLanes(c + at, v, lanes);
+    }
+  }
+}
+
 // storeTile() for a tile with only `columns` columns, of which the first `stored` rows are stored. The values come
 // through memory, and not as the vectors themselves: a reference to those would keep them in memory all through the
 // tile's inner loop.

@@ -3,7 +3,8 @@ import type { Precision } from "../graph/passes/restrict-methods.js";
 import { ArgumentError, BackendError } from "../util/errors.js";
 import type { Backend, BackendName } from "./backend.js";
 import { openAddonEngine } from "./native/addon-engine.js";
-import { loadAddon } from "./native/load-addon.js";
+import { AddonError, type AddonAttempt } from "./native/addon-error.js";
+import { findAddon, loadAddon } from "./native/load-addon.js";
 import { NativeBackend } from "./native/native-backend.js";
 import { loadWasm } from "./native/wasm-module.js";
 import { ReferenceBackend } from "./reference/reference-backend.js";
@@ -35,6 +36,8 @@ interface Candidate {
   /** Whether it is chosen when none is asked for by name. */
   readonly automatic: boolean;
   readonly open: (options: OpenOptions) => Promise<Backend>;
+  /** Where its native code was looked for, and what came of it. */
+  readonly attempts?: () => readonly AddonAttempt[];
 }
 
 /** In the order in which they are tried. */
@@ -45,6 +48,7 @@ const candidates: readonly Candidate[] = [
     automatic: true,
     open: ({ threads, precision, instructionSet }) =>
       Promise.resolve(new NativeBackend(openAddonEngine(loadAddon(), { threads, instructionSet }), precision)),
+    attempts: () => findAddon().attempts,
   },
   {
     name: "wasm",
@@ -68,6 +72,10 @@ export interface BackendReport {
   readonly threads?: number;
   /** Why it is not available. */
   readonly reason?: string;
+  /** Of `cpu`: where an addon was looked for, in that order, and why one was not taken. */
+  readonly attempts?: readonly AddonAttempt[];
+  /** What can be done about it. */
+  readonly solutions?: readonly string[];
 }
 
 function requestedName(options: BackendOptions): string | undefined {
@@ -101,15 +109,15 @@ export async function createBackend(options: BackendOptions = {}): Promise<Backe
     try {
       return await candidate.open({ threads, precision, instructionSet });
     } catch (error) {
-      reasons.push(`${candidate.name}: ${reasonOf(error)}`);
+      reasons.push(`${candidate.name}: ${messageOf(error)}`);
     }
   }
-  throw new BackendError(`No backend could be started. ${reasons.join("; ")}`);
+  throw new BackendError(`No backend could be started. ${reasons.join("\n")}`);
 }
 
 const MAX_THREADS = 256;
 
-function reasonOf(error: unknown): string {
+function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
@@ -118,13 +126,18 @@ export async function describeBackends(options: BackendOptions = {}): Promise<Ba
   const threads = options.threads ?? availableCores();
   const { instructionSet = process.env.RDI_ISA } = options;
   const reports: BackendReport[] = [];
-  for (const { name, description, open } of candidates) {
+  for (const { name, description, open, attempts } of candidates) {
+    const candidate = { name, description, ...(attempts && { attempts: attempts() }) };
     try {
       const backend = await open({ threads, precision: "fast", instructionSet });
-      reports.push({ name, description, available: true, threads: backend.threads });
+      reports.push({ ...candidate, available: true, threads: backend.threads });
       backend.dispose();
     } catch (error) {
-      reports.push({ name, description, available: false, reason: reasonOf(error) });
+      const why =
+        error instanceof AddonError
+          ? { reason: error.reason, solutions: error.solutions }
+          : { reason: messageOf(error) };
+      reports.push({ ...candidate, available: false, ...why });
     }
   }
   return reports;

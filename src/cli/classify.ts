@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { z } from "zod";
-import { listImages, readImage } from "../data/images.js";
+import { listImages } from "../data/image-files.js";
+import { readImage } from "../data/images.js";
 import { load, type AdaptiveNetwork, type Classification, type TrainingRecord } from "../inference/index.js";
 import { percent, significant } from "../report/format.js";
 import { addCommand } from "./command.js";

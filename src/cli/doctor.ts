@@ -7,6 +7,7 @@ import { defined } from "./defined.js";
 import { integer } from "./numbers.js";
 import { print, table } from "./output.js";
 import { packageVersion } from "../util/package-version.js";
+import { platformName } from "../util/platform-name.js";
 import { wasmFeatures } from "./wasm-features.js";
 
 export function addDoctor(program: Command): void {
@@ -29,14 +30,14 @@ async function examine(threads: number | undefined) {
   return {
     version: packageVersion(),
     node: process.version,
-    platform: `${process.platform}-${process.arch}`,
+    platform: platformName(),
     cores: availableCores(),
     wasm: wasmFeatures(),
-    backends: reports.map(({ name, description, available, threads: used, reason }) => ({
+    backends: reports.map(({ name, description, available, threads: used, reason, attempts, solutions }) => ({
       name,
       tried: description,
       available,
-      ...defined({ threads: used, reason }),
+      ...defined({ threads: used, reason, attempts, solutions }),
     })),
   };
 }
@@ -60,6 +61,17 @@ function healthText({ version, node, platform, cores, wasm, backends }: Health):
       ]),
       3,
     ),
-    ...backends.flatMap(({ name, reason }) => (reason === undefined ? [] : [`${name} does not work: ${reason}`])),
+    ...backends.flatMap(backendLines),
   ].join("\n");
+}
+
+/** Where a backend was looked for, why it does not work, and what can be done. */
+function backendLines({ name, reason, attempts = [], solutions = [] }: Health["backends"][number]): string[] {
+  return [
+    ...attempts.map(({ source, place, reason: why }) => `${name}, ${source} ${place}: ${why ?? "loaded"}`),
+    // The attempts have said it where there are solutions.
+    ...(reason === undefined || solutions.length > 0 ? [] : [`${name} does not work: ${reason}`]),
+    ...(solutions.length === 0 ? [] : [`Possible solutions for ${name}:`]),
+    ...solutions.map((solution) => `- ${solution}`),
+  ];
 }

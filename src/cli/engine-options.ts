@@ -15,7 +15,7 @@ const MAX_THREADS = 256;
 
 export function withEngineOptions(command: Command): Command {
   return command
-    .option("--backend <name>", "where to compute: wasm or reference; the fastest that works by default")
+    .option("--backend <name>", "where to compute: cpu, wasm or reference; the fastest that works by default")
     .addOption(
       new Option("--threads <count>", "threads that share the work; all cores by default").argParser(
         integer(1, MAX_THREADS),

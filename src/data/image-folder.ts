@@ -5,7 +5,8 @@ import { nextTurn } from "../util/next-turn.js";
 import { isFolder } from "../util/paths.js";
 import { readFileBytes } from "../util/read-file.js";
 import { byteDataset, imageSize, type Dataset } from "./dataset.js";
-import { decodeImage, listImages, type ImageShape } from "./images.js";
+import { listImages } from "./image-files.js";
+import type { ImageShape } from "./images.js";
 
 export interface ImageFolderOptions {
   /** Holds a folder for each class, or for each split one that does: `<dir>/<split>/<class>/*.png` or `<dir>/<class>/*.png`. */
@@ -155,6 +156,8 @@ async function listFiles(folder: string, classNames: readonly string[]): Promise
 /** A file's image in bytes, or what is wrong with it. */
 async function decode(path: string, shape: ImageShape): Promise<Uint8Array | FormatError> {
   try {
+    // Only here, where images are decoded: the decoders require built-in modules when they are loaded, which not every bundle can.
+    const { decodeImage } = await import("./images.js");
     const image = decodeImage(await readFileBytes(path, "an image"), path, shape);
     return Uint8Array.from(image, (value) => Math.round(255 * value));
   } catch (error) {

@@ -1,9 +1,8 @@
-import { open, readdir, stat } from "node:fs/promises";
-import { extname, join } from "node:path";
 import { decode as decodeJpeg } from "jpeg-js";
 import { PNG } from "pngjs";
 import { FormatError, expectArgument } from "../util/errors.js";
 import { readFileBytes } from "../util/read-file.js";
+import { imageKind } from "./image-files.js";
 import { fit, type Planes } from "./resize.js";
 
 /** Channels (1, gray, or 3, red, green, blue), height and width. */
@@ -15,10 +14,6 @@ interface Rgba {
   readonly height: number;
   readonly data: Uint8Array;
 }
-
-const EXTENSIONS = [".png", ".jpg", ".jpeg"];
-const PNG_SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
-const JPEG_SIGNATURE = [0xff, 0xd8, 0xff];
 
 /** An image of more pixels is refused before it is unpacked: a small file can claim any size. */
 const MAX_MEGAPIXELS = 64;
@@ -49,26 +44,6 @@ export function decodeImage(bytes: Uint8Array, source: string, shape: ImageShape
   expectShape(shape);
   const [channels, height, width] = shape;
   return fit(planesOf(decodeRgba(bytes, source), channels), height, width).data;
-}
-
-/**
- * The image files at `path`: itself, if it is a file; if a folder, those directly in it, sorted by name (by code unit,
- * so the same everywhere), that end in .png, .jpg or .jpeg or begin as such files do. Hidden files are left out.
- *
- * @throws FormatError if there is nothing at `path`, or no image in the folder
- */
-export async function listImages(path: string): Promise<string[]> {
-  const found = await stat(path).catch(() => undefined);
-  if (found === undefined)
-    throw new FormatError(path, "Expected an image or a folder of images but received nothing there");
-  if (!found.isDirectory()) return [path];
-  const images: string[] = [];
-  for (const name of (await readdir(path)).sort()) {
-    const file = join(path, name);
-    if (!name.startsWith(".") && (await stat(file)).isFile() && (await isImage(file))) images.push(file);
-  }
-  if (images.length === 0) throw new FormatError(path, "Expected PNG or JPEG files in the folder but received none");
-  return images;
 }
 
 /**
@@ -105,22 +80,11 @@ function expectShape(shape: ImageShape): void {
   expectArgument((channels === 1 || channels === 3) && positive, "shape", "[1 or 3, height, width]", shape);
 }
 
-async function isImage(path: string): Promise<boolean> {
-  if (EXTENSIONS.includes(extname(path).toLowerCase())) return true;
-  const file = await open(path);
-  try {
-    const { buffer, bytesRead } = await file.read(new Uint8Array(PNG_SIGNATURE.length), 0, PNG_SIGNATURE.length, 0);
-    const start = buffer.subarray(0, bytesRead);
-    return startsWith(start, PNG_SIGNATURE) || startsWith(start, JPEG_SIGNATURE);
-  } finally {
-    await file.close();
-  }
-}
-
 function decodeRgba(bytes: Uint8Array, source: string): Rgba {
   try {
-    if (startsWith(bytes, PNG_SIGNATURE)) return decodePng(bytes);
-    if (startsWith(bytes, JPEG_SIGNATURE)) {
+    const kind = imageKind(bytes);
+    if (kind === "png") return decodePng(bytes);
+    if (kind === "jpeg") {
       return decodeJpeg(bytes, { useTArray: true, tolerantDecoding: false, maxResolutionInMP: MAX_MEGAPIXELS });
     }
   } catch (error) {
@@ -158,8 +122,4 @@ function planesOf({ width, height, data }: Rgba, channels: number): Planes {
     }
   }
   return { channels, height, width, data: values };
-}
-
-function startsWith(bytes: Uint8Array, signature: readonly number[]): boolean {
-  return signature.every((byte, i) => bytes[i] === byte);
 }

@@ -1,7 +1,8 @@
 import { ArgumentError, FormatError } from "../util/errors.js";
 import { exists } from "../util/paths.js";
 import { readJson, writeJson } from "../util/json-file.js";
-import { checkSettings, differingSettings } from "../util/settings.js";
+import { differingSettings } from "../util/differing-settings.js";
+import { checkSettings } from "../util/settings.js";
 import { stateSchema, type MeasuredNetwork, type TableSettings, type TableState } from "./results.js";
 
 /** The cells that are done, in a file that is written anew after each. */

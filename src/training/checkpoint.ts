@@ -4,7 +4,7 @@ import { parseMetadata, storedWeights, weightsOf } from "../inference/adaptive-n
 import { learnedParams, type ExitModel } from "../nn/exit-model.js";
 import { ArgumentError, FormatError } from "../util/errors.js";
 import { exists } from "../util/paths.js";
-import { differingSettings } from "../util/settings.js";
+import { differingSettings } from "../util/differing-settings.js";
 import { trainConfigSchema, type TrainConfig } from "./config.js";
 import type { LossHistory } from "./loss-watch.js";
 

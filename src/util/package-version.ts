@@ -1,13 +1,15 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { thisFile } from "./this-file.js";
 
-const ROOT = new URL("../../", import.meta.url);
+const ROOT = new URL("../../", thisFile(import.meta.url));
 
-/** The version of this package. */
+/** The version of this package: that of its package.json, which a bundle has not beside it. `scripts/set-version.js` writes both. */
+const VERSION = "0.1.0";
+
 export function packageVersion(): string {
-  const text = readFileSync(new URL("package.json", ROOT), "utf8");
-  return (JSON.parse(text) as { version: string }).version;
+  return VERSION;
 }
 
 /** The commit of a checkout of this package, `-dirty` if files have changed since; undefined where it is installed, or there is no git. */

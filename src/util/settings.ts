@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from "node:util";
 import { distance } from "fastest-levenshtein";
 import { z } from "zod";
 import { ArgumentError } from "./errors.js";
@@ -18,14 +17,6 @@ export function parseSettings<S extends z.ZodType>(schema: S, value: unknown): z
   const result = checkSettings(schema, value);
   if ("problems" in result) throw new ArgumentError(result.problems);
   return result.data;
-}
-
-/** The settings in which two sets of them differ, each with its name and both values. */
-export function differingSettings(there: object, here: object): string[] {
-  const [a, b] = [there, here] as Record<string, unknown>[];
-  return Object.keys({ ...a, ...b })
-    .filter((key) => !isDeepStrictEqual(a![key], b![key]))
-    .map((key) => `${key} ${quoted(a![key])} there and ${quoted(b![key])} here`);
 }
 
 function describeIssue(issue: z.core.$ZodIssue, schema: z.ZodType): string {

@@ -9,25 +9,27 @@ import { fastBackends } from "../support/backends.js";
 
 const COUNT = 21;
 const { images, labels } = readFirst(digits({ split: "test", length: COUNT }), COUNT);
-const missing = fastBackends.filter(({ unavailable }) => unavailable !== undefined).map(({ title }) => title);
+const available = fastBackends.filter(({ unavailable }) => unavailable === undefined);
 
-it.skipIf(missing.length > 0).each([
+it.each([
   ["average", pgd({ eps: 0.3, step: 0.1, steps: 3 })],
   ["max-average", pgd({ eps: 0.3, step: 0.1, steps: 2 })],
   ["main", wrm({ eps: 1, steps: 3 })],
-])(
-  `%s attacks on RDI-SmallCNN give the same images with 1 and 2 threads, in any batch ${missing.join()}`,
-  async (form, method) => {
-    const results: Float32Array[] = [];
-    for (const { open } of fastBackends) {
-      const backend = await open();
-      const net = new Network(rdiSmallcnn, backend, initialParams(rdiSmallcnn, 1));
-      for (const batchSize of [COUNT, 8, 1])
-        results.push(await attackForm(form, method).perturb(net, images, labels, { batchSize }));
-      net.dispose();
-      backend.dispose();
-    }
-    for (const result of results) expect(result).toEqual(results[0]);
-    expect(results[0]).not.toEqual(images);
-  },
-);
+])(`%s attacks on RDI-SmallCNN give the same images with 1 and 2 threads, in any batch`, async (form, method) => {
+  // By machine code: different vectors round differently.
+  const results = new Map<string | undefined, Float32Array[]>();
+  for (const { open } of available) {
+    const backend = await open();
+    const own = results.get(backend.instructionSet) ?? [];
+    results.set(backend.instructionSet, own);
+    const net = new Network(rdiSmallcnn, backend, initialParams(rdiSmallcnn, 1));
+    for (const batchSize of [COUNT, 8, 1])
+      own.push(await attackForm(form, method).perturb(net, images, labels, { batchSize }));
+    net.dispose();
+    backend.dispose();
+  }
+  for (const [first, ...others] of results.values()) {
+    for (const other of others) expect(other).toEqual(first);
+    expect(first).not.toEqual(images);
+  }
+});

@@ -2,7 +2,8 @@ import { encode as encodeJpeg } from "jpeg-js";
 import { PNG } from "pngjs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { decodeImage, encodePng, listImages, readImage, type ImageShape } from "../../src/data/images.js";
+import { listImages } from "../../src/data/image-files.js";
+import { decodeImage, encodePng, readImage, type ImageShape } from "../../src/data/images.js";
 import { fit, resize } from "../../src/data/resize.js";
 import { withFolder } from "./idx-files.js";
 

@@ -76,7 +76,7 @@ void applyEpilogue(std::vector<double>& result, int32_t channels, const Epilogue
 
 double toleranceOf(const ConvShape& s, ConvMethod method) {
   // The longest sums of products (5x5 from 64 channels) round more.
-  const double exact = s.kernelHeight * s.kernelWidth * s.outChannels > 1024 ? 2e-6 : 1e-6;
+  const double exact = s.kernelHeight * s.kernelWidth * s.outChannels > 512 ? 2e-6 : 1e-6;
   return method == ConvMethod::Winograd2 ? 3e-6 : method == ConvMethod::Winograd4 ? 1e-5 : exact;
 }
 

@@ -135,7 +135,9 @@ void testChannels() {
       channelAffine(x.data(), scale.data(), shift.data(), y.data(), rows, channels);
       std::vector<double> expected(channels, 1.0);
       for (size_t i = 0; i < rows * channels; i++) {
-        check(y[i] == x[i] * scale[i % channels] + shift[i % channels], "channelAffine");
+        const float product = x[i] * scale[i % channels] + shift[i % channels];
+        const float fused = fmaf(x[i], scale[i % channels], shift[i % channels]);
+        check(y[i] == product || y[i] == fused, "channelAffine");
         expected[i % channels] += x[i];
       }
       sum.fill(1);

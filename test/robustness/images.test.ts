@@ -1,7 +1,8 @@
 import { encode as encodeJpeg } from "jpeg-js";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { decodeImage, encodePng, listImages, readImage } from "../../src/data/images.js";
+import { listImages } from "../../src/data/image-files.js";
+import { decodeImage, encodePng, readImage } from "../../src/data/images.js";
 import { FormatError } from "../../src/util/errors.js";
 import { withFolder } from "../data/idx-files.js";
 

@@ -1,25 +1,102 @@
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 
 import { BackendError } from "../../util/errors.js";
+import { platformName } from "../../util/platform-name.js";
+import { thisFile } from "../../util/this-file.js";
 import { ABI_VERSION, type Addon } from "./addon-engine.js";
+import { AddonError, type AddonAttempt } from "./addon-error.js";
+import { ADDON_PLATFORMS, addonPackage, installedFile, isInstalled } from "./addon-package.js";
+import { expectWholeElf } from "./expect-whole-elf.js";
 
-const require = createRequire(import.meta.url);
-/** Where a build in this folder leaves it. */
-const localBuild = new URL("../../../build/Release/rdi_net.node", import.meta.url);
+export interface FoundAddon {
+  readonly addon?: Addon;
+  /** In the order in which they were made; a success is the last. */
+  readonly attempts: readonly AddonAttempt[];
+}
 
-/** @throws BackendError, with the reason, if there is none that fits */
+/** @throws AddonError, with every reason, if there is none that fits */
 export function loadAddon(): Addon {
-  let addon: Addon;
-  try {
-    addon = require(fileURLToPath(localBuild)) as Addon;
-  } catch (cause) {
-    throw new BackendError(`Expected the addon at ${localBuild.pathname}: ${String(cause)}`, { cause });
-  }
-  if (addon.abiVersion !== ABI_VERSION) {
+  const { addon, attempts } = findAddon();
+  if (addon === undefined) throw new AddonError(attempts);
+  return addon;
+}
+
+let found: FoundAddon | undefined;
+
+/** Looks for an addon: a build in this package's folder, then the platform's package. What it finds stands for the life of the process. */
+export function findAddon(): FoundAddon {
+  found ??= search();
+  return found;
+}
+
+function search(): FoundAddon {
+  const local = loadFile("local build", fileURLToPath(LOCAL_BUILD));
+  if (local.addon !== undefined) return local;
+  const { addon, attempts } = loadPackage();
+  return { ...(addon && { addon }), attempts: [...local.attempts, ...attempts] };
+}
+
+/** Where node-gyp and CMake leave a build in this package's folder, three levels up from this file in src/ as in dist/. */
+const LOCAL_BUILD = new URL("../../../build/Release/rdi_net.node", thisFile(import.meta.url));
+
+const require = createRequire(thisFile(import.meta.url));
+
+function loadPackage(): FoundAddon {
+  const platform = platformName();
+  const name = addonPackage(platform);
+  const file = installedFile(name, "rdi_net.node");
+  if (file !== undefined) return loadFile("platform package", file, digestOf(name));
+  const reason = !ADDON_PLATFORMS.includes(platform)
+    ? "there is none for this platform"
+    : isInstalled(name)
+      ? "installed, but without its rdi_net.node"
+      : "not installed";
+  return { attempts: [{ source: "platform package", place: name, result: "missing", reason }] };
+}
+
+/** The SHA-256 that a release writes into the package beside its addon; none in a package that was filled by hand. */
+function digestOf(name: string): string | undefined {
+  const { addon } = require(`${name}/package.json`) as { addon?: { sha256?: string } };
+  return addon?.sha256;
+}
+
+/** @throws BackendError if the file is not the one that was packed: damaged machine code could do anything */
+function expectDigest(path: string, expected: string): void {
+  const digest = createHash("sha256").update(readFileSync(path)).digest("hex");
+  if (digest !== expected)
     throw new BackendError(
-      `Expected an addon of interface version ${ABI_VERSION} but ${localBuild.pathname} has ${addon.abiVersion}`,
+      `Expected a file of SHA-256 ${expected} but received one of ${digest}: it is damaged, or of another version`,
+    );
+}
+
+/** Loads the addon in a file, unless that is damaged, something else, or of another version's interface. */
+export function loadFile(source: AddonAttempt["source"], place: string, sha256?: string): FoundAddon {
+  const refused = (result: AddonAttempt["result"], reason: string): FoundAddon => ({
+    attempts: [{ source, place, result, reason }],
+  });
+  if (!existsSync(place)) return refused("missing", "not there");
+  let addon: unknown;
+  try {
+    expectWholeElf(place);
+    if (sha256 !== undefined) expectDigest(place, sha256);
+    addon = require(place);
+  } catch (error) {
+    return refused("not loadable", `cannot be loaded: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  if (!isAddon(addon)) return refused("not an addon of rdi-net", "loaded, but is not an addon of rdi-net");
+  if (addon.abiVersion !== ABI_VERSION) {
+    return refused(
+      "another interface version",
+      `has interface version ${addon.abiVersion}, where this package needs ${ABI_VERSION}`,
     );
   }
-  return addon;
+  return { addon, attempts: [{ source, place, result: "loaded" }] };
+}
+
+/** Looks at it only as far as shows whose it is: the rest is what its interface version promises. */
+function isAddon(value: unknown): value is Addon {
+  return typeof value === "object" && value !== null && "abiVersion" in value && typeof value.abiVersion === "number";
 }

@@ -3,6 +3,7 @@ import { Worker } from "node:worker_threads";
 
 import { BackendError, expectArgument } from "../../util/errors.js";
 import type { AdaptiveRunArguments, NativeAbi, OrdinaryRunArguments, Pointer } from "./abi.js";
+import { wasmFile, type WasmFile } from "./wasm-files.js";
 
 /** What the modules of `wasm/` export: the functions of `native/core/rdi.h`. */
 interface EngineExports {
@@ -47,10 +48,6 @@ export interface WasmOptions {
 const maxThreads = 256;
 /** The limits that wasm/CMakeLists.txt gives the modules, in pages of 64 KiB: a memory that threads share is made out here. */
 const sharedMemoryPages = { initial: 64, maximum: 65536 };
-/** This file is three levels below the package's root, in src/ as in dist/. */
-const moduleFolder = new URL("../../../dist/wasm/", import.meta.url);
-const workerFile = new URL("./wasm-worker.mjs", import.meta.url);
-
 /**
  * Starts a WebAssembly engine. Its threads do not keep the process alive; `dispose()` ends them.
  *
@@ -64,11 +61,11 @@ export async function loadWasm({ threads }: WasmOptions): Promise<NativeAbi> {
     threads,
   );
   if (threads === 1) {
-    const { exports } = await WebAssembly.instantiate(await compiled("rdi-simd"));
+    const { exports } = await WebAssembly.instantiate(await compiled("rdi-simd.wasm"));
     const engine = exports as unknown as EngineExports;
     return new WasmEngine(engine, engine.memory!, 1, []);
   }
-  const module = await compiled("rdi-simd-threads");
+  const module = await compiled("rdi-simd-threads.wasm");
   const memory = new WebAssembly.Memory({ ...sharedMemoryPages, shared: true });
   const { exports } = await WebAssembly.instantiate(module, { env: { memory } });
   return startThreads(module, exports as unknown as EngineExports, memory, threads);
@@ -77,7 +74,7 @@ export async function loadWasm({ threads }: WasmOptions): Promise<NativeAbi> {
 const modules = new Map<string, Promise<WebAssembly.Module>>();
 
 /** A module is compiled once for all engines of the process. */
-function compiled(name: string): Promise<WebAssembly.Module> {
+function compiled(name: WasmFile): Promise<WebAssembly.Module> {
   let module = modules.get(name);
   if (module === undefined) {
     module = compile(name);
@@ -86,17 +83,12 @@ function compiled(name: string): Promise<WebAssembly.Module> {
   return module;
 }
 
-async function compile(name: string): Promise<WebAssembly.Module> {
-  const file = new URL(`${name}.wasm`, moduleFolder);
+async function compile(name: WasmFile): Promise<WebAssembly.Module> {
+  const file = wasmFile(name);
   try {
     return await WebAssembly.compile(await readFile(file));
   } catch (cause) {
-    throw new BackendError(
-      `Expected the WebAssembly engine at ${file.pathname} (npm run build:wasm makes it): ${String(cause)}`,
-      {
-        cause,
-      },
-    );
+    throw new BackendError(`Expected the WebAssembly engine in ${file}: ${String(cause)}`, { cause });
   }
 }
 
@@ -117,7 +109,7 @@ async function startThreads(
       worker,
       stack: exports.rdi_worker_stack(engine.engine, worker),
     };
-    const thread = new Worker(workerFile, { workerData, execArgv: [] });
+    const thread = new Worker(wasmFile("wasm-worker.mjs"), { workerData, execArgv: [] });
     workers.push(thread);
     ready.push(
       new Promise<void>((resolve, reject) => {

@@ -1,0 +1,35 @@
+import { rdi, TrainingStep } from "../library.js";
+import type { Job, Library, Work } from "./protocol.js";
+import { images, joined, learningRate, logitsGraph, weights, workload } from "./workload.js";
+
+/** This package, on one of its backends. */
+export async function openOwn(name: "cpu" | "wasm", threads: number): Promise<Library> {
+  const backend = await rdi.createBackend({ backend: name, threads });
+  const jobs: Record<Work["kind"], (work: Work) => Job> = {
+    forward: ({ model: name, batch }) => {
+      const { model } = workload(name);
+      const { x } = images(model, batch);
+      const net = new rdi.Network(model, backend, weights(model));
+      const program = net.executable("bench:logits", batch, () => logitsGraph(model));
+      return {
+        units: batch,
+        run: async () => joined([...(await program.run(batch, { images: x })).values()] as Float32Array[]),
+      };
+    },
+    "pgd-step": ({ model: name, batch, steps }) => {
+      const { model, attack } = workload(name);
+      const { x, y } = images(model, batch);
+      const net = new rdi.Network(model, backend, weights(model));
+      const pgd = rdi.attacks.average(rdi.attacks.pgd({ ...attack, steps, randomStart: false }));
+      return { units: batch * steps, run: () => pgd.perturb(net, x, y, { batchSize: batch }) };
+    },
+    "training-step": ({ model: name, batch }) => {
+      const { model, training } = workload(name);
+      const { x, y } = images(model, batch);
+      const step = new TrainingStep(new rdi.Network(model, backend, weights(model)), training, batch);
+      const input = { batches: [{ images: x, labels: y }], learningRate, maskSeed: Int32Array.of(0, 0) };
+      return { units: batch, run: async () => joined((await step.run(input)).flat()) };
+    },
+  };
+  return { prepare: async (work) => jobs[work.kind](work) };
+}

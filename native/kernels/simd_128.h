@@ -1,0 +1,116 @@
+// What the instruction sets with vectors of 4 floats share: WebAssembly's simd128, NEON, and the baseline of x86-64
+// (SSE2) and of all others.
+#pragma once
+
+#include <stddef.h>
+
+#if defined(__wasm_simd128__)
+#include <wasm_simd128.h>
+#elif defined(__ARM_NEON)
+#include <arm_neon.h>
+#elif defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+#include "isa.h"
+
+namespace rdi::kernels::inline RDI_ISA {
+
+inline constexpr int VL = 4;
+#if defined(__ARM_NEON)
+inline constexpr int registers = 32;
+#else
+inline constexpr int registers = 16;
+#endif
+// Whether partial vectors are loaded and stored in one instruction.
+inline constexpr bool hasMasks = false;
+
+}  // namespace rdi::kernels::inline RDI_ISA
+
+#include "vector_types.h"
+
+namespace rdi::kernels::inline RDI_ISA {
+
+RDI_INLINE vf broadcast(float s) { return vf{s, s, s, s}; }
+
+RDI_INLINE vf broadcastLoad(const float* p) {
+#if defined(__wasm_simd128__)
+  return reinterpret_cast<vf>(wasm_v128_load32_splat(p));
+#else
+  return broadcast(*p);
+#endif
+}
+
+// a·b + c; fused where the instruction set can.
+RDI_INLINE vf madd(vf a, vf b, vf c) {
+#if defined(__ARM_NEON)
+  return reinterpret_cast<vf>(vfmaq_f32(float32x4_t(c), float32x4_t(a), float32x4_t(b)));
+#else
+  return a * b + c;
+#endif
+}
+
+// Comparisons of vectors give a mask of all ones or all zeros a lane.
+RDI_INLINE vf select(vi mask, vf a, vf b) {
+#if defined(__wasm_simd128__)
+  return reinterpret_cast<vf>(
+      wasm_v128_bitselect(reinterpret_cast<v128_t>(a), reinterpret_cast<v128_t>(b), reinterpret_cast<v128_t>(mask)));
+#else
+  return reinterpret_cast<vf>((mask & reinterpret_cast<vi>(a)) | (~mask & reinterpret_cast<vi>(b)));
+#endif
+}
+// x where the mask is set, else 0.
+RDI_INLINE vf keep(vi mask, vf x) { return reinterpret_cast<vf>(mask & reinterpret_cast<vi>(x)); }
+
+// x < low ? low : x, and x > high ? high : x: NaN stays NaN.
+RDI_INLINE vf atLeast(vf x, vf low) {
+#if defined(__wasm_simd128__)
+  return reinterpret_cast<vf>(wasm_f32x4_pmax(reinterpret_cast<v128_t>(x), reinterpret_cast<v128_t>(low)));
+#elif defined(__SSE2__)
+  return reinterpret_cast<vf>(_mm_max_ps(reinterpret_cast<__m128>(low), reinterpret_cast<__m128>(x)));
+#else
+  return select(x < low, low, x);
+#endif
+}
+RDI_INLINE vf atMost(vf x, vf high) {
+#if defined(__wasm_simd128__)
+  return reinterpret_cast<vf>(wasm_f32x4_pmin(reinterpret_cast<v128_t>(x), reinterpret_cast<v128_t>(high)));
+#elif defined(__SSE2__)
+  return reinterpret_cast<vf>(_mm_min_ps(reinterpret_cast<__m128>(high), reinterpret_cast<__m128>(x)));
+#else
+  return select(x > high, high, x);
+#endif
+}
+
+RDI_INLINE vf squareRoot(vf x) {
+#if defined(__wasm_simd128__)
+  return reinterpret_cast<vf>(wasm_f32x4_sqrt(reinterpret_cast<v128_t>(x)));
+#elif defined(__SSE2__)
+  return reinterpret_cast<vf>(_mm_sqrt_ps(reinterpret_cast<__m128>(x)));
+#else
+  vf y;
+  for (int i = 0; i < VL; i++) y[i] = __builtin_sqrtf(x[i]);
+  return y;
+#endif
+}
+
+RDI_INLINE float sumLanes(vf x) { return (x[0] + x[2]) + (x[1] + x[3]); }
+RDI_INLINE float maxLanes(vf x) {
+  float a = x[0] > x[1] ? x[0] : x[1];
+  float b = x[2] > x[3] ? x[2] : x[3];
+  return a > b ? a : b;
+}
+
+// The first `count` lanes (0 … VL − 1), the others `filler`; nothing beyond them is read or written.
+RDI_INLINE vf loadPart(const float* p, size_t count, float filler = 0) {
+  float lane[VL] = {filler, filler, filler, filler};
+  for (size_t i = 0; i < count; i++) lane[i] = p[i];
+  return load(lane);
+}
+RDI_INLINE void storePart(float* p, vf x, size_t count) {
+  float lane[VL];
+  store(lane, x);
+  for (size_t i = 0; i < count; i++) p[i] = lane[i];
+}
+
+}  // namespace rdi::kernels::inline RDI_ISA
