@@ -19,7 +19,7 @@ class Checker {
       NodeSetup setup(plan_, node, int32_t(i), message_);
       if (!node.kernel->prepare(setup)) return false;
     }
-    if (!assignSegments()) return false;
+    if (!buffersHoldOneKind(heap) || !assignSegments()) return false;
     for (size_t i = 0; i < plan_.phases.size(); i++) {
       if (!phase(int32_t(i))) return false;
       if (segmentOf_[i] != 0 && !segment(segmentOf_[i] - 1)) return false;
@@ -49,6 +49,21 @@ class Checker {
   bool fails(const char* part, int32_t index, const char* expected) {
     message_.clear() << part << " " << index << ": Expected " << expected;
     return false;
+  }
+
+  // Rows of an external buffer are those of all its values, so that workers at different tiles keep apart there.
+  bool buffersHoldOneKind(Heap& heap) {
+    Array<int32_t> firstIn;  // 1 + the first value of each buffer
+    if (!firstIn.allocate(heap, size_t(plan_.externalCount), message_)) return false;
+    for (size_t i = 0; i < plan_.values.size(); i++) {
+      const Value& v = plan_.values[i];
+      if (v.storage != Storage::External) continue;
+      int32_t& first = firstIn[size_t(v.index)];
+      if (first == 0) first = int32_t(i) + 1;
+      if (!sameShape(v, value(first - 1)) || v.dtype != value(first - 1).dtype)
+        return fails("value", int32_t(i), "the shape and type of the others in its external buffer");
+    }
+    return true;
   }
 
   // In an adaptive plan each segment has a tiled phase of its own, and there is nothing else to run.
@@ -85,7 +100,7 @@ class Checker {
         for (int32_t k = 0; k < node.inputCount; k++) {
           if (node.inputs[k] >= 0 && !input(index, i, node.inputs[k])) return false;
         }
-        if (!output(index, i, node.outputs[0])) return false;
+        if (!output(index, i, node.outputs[0]) || !integersStay(i)) return false;
       }
     }
     return phase.kind != PhaseKind::Tiled || sharedRowsAreApart(phase);
@@ -177,6 +192,23 @@ class Checker {
                        "which is not");
     }
     writtenIn_[size_t(index)] = phaseIndex + 1;
+    return true;
+  }
+
+  // Integers are indices, which a kernel checks before it trusts them: its output must not overwrite those of images to
+  // come. In the very same place it writes over those of images that are done.
+  bool integersStay(int32_t index) {
+    const Node& node = plan_.nodes[size_t(index)];
+    const Value& out = value(node.outputs[0]);
+    for (int32_t k = 0; k < node.inputCount; k++) {
+      if (node.inputs[k] < 0) continue;
+      const Value& in = value(node.inputs[k]);
+      bool inArena = in.storage == Storage::Arena && out.storage == Storage::Arena;
+      bool samePlace = in.offset == out.offset && in.elements == out.elements;
+      if (in.dtype == DType::I32 && inArena && overlap(in, out) && !samePlace)
+        return nodeFails(index, node.outputs[0], "an output apart from the integers that the node reads",
+                         "which lies over them");
+    }
     return true;
   }
 

@@ -162,4 +162,32 @@ describe("a plan that is wrong", () => {
       "[relu] node 1: Expected a shared output apart from all other shared values of its tiled phase",
     );
   });
+
+  it("because labels would be overwritten between their check and their use is refused", () => {
+    const plan = new PlanBuilder(2, 4);
+    const [ct, logits] = [plan.external([]), plan.external([40])];
+    const labels = plan.arena([], { dtype: "i32" });
+    const gradient = plan.arena([40]);
+    plan.phase("tiled", {
+      loads: [node("load", [plan.external([], { dtype: "i32" })], labels)],
+      body: [node("crossEntropyGrad", [ct, logits, labels], gradient)],
+    });
+    const words = plan.words();
+    abi.planDestroy(abi.planCreate(words, []));
+    expect(() => abi.planCreate(words.with(16 + gradient * 10 + 2, 0), [])).toThrow(
+      "[crossEntropyGrad] node 1: Expected an output apart from the integers that the node reads",
+    );
+  });
+
+  it("because an external buffer would have values of two kinds is refused", () => {
+    const plan = new PlanBuilder(2, 4);
+    const [x, y] = [plan.external([3]), plan.external([3])];
+    const other = plan.external([2]);
+    plan.phase("tiled", { body: [node("relu", [x], y)] });
+    const words = plan.words();
+    abi.planDestroy(abi.planCreate(words.with(16 + y * 10 + 1, 0), []));
+    expect(() => abi.planCreate(words.with(16 + other * 10 + 1, 0), [])).toThrow(
+      "value 2: Expected the shape and type of the others in its external buffer",
+    );
+  });
 });

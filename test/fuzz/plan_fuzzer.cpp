@@ -1,5 +1,6 @@
 // Feeds the engine any words as a plan: it must refuse them with a message or run them, without a step outside its
-// memory. libFuzzer calls this (scripts/fuzz), and replay_corpus.cpp with the inputs that are kept (scripts/test-native).
+// memory. libFuzzer calls this (scripts/fuzz), and replay_corpus.cpp with the inputs that are kept
+// (scripts/test-native).
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -17,7 +18,19 @@ namespace {
 using std::vector;
 
 // Places in the words, by docs/plan-format.md.
-enum Header { Magic, Version, Words, Tile, MaxBatch, Buffers, Values, ArenaFloats = 10, SharedFloats, Segments, Queues };
+enum Header {
+  Magic,
+  Version,
+  Words,
+  Tile,
+  MaxBatch,
+  Buffers,
+  Values,
+  ArenaFloats = 10,
+  SharedFloats,
+  Segments,
+  Queues
+};
 constexpr size_t headerWords = 16, valueWords = 10;
 
 // A plan of more floats in all is made but not run: it would only cost time.
