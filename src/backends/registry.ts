@@ -78,12 +78,15 @@ export interface BackendReport {
   readonly solutions?: readonly string[];
 }
 
-function requestedName(options: BackendOptions): string | undefined {
-  return options.backend ?? process.env.RDI_BACKEND;
+/** What is asked for, by the options or by the environment. A wish for an instruction set is one for the backend that has several. */
+function requested(options: BackendOptions): { name: string | undefined; instructionSet: string | undefined } {
+  const { instructionSet = process.env.RDI_ISA } = options;
+  const name = options.backend ?? process.env.RDI_BACKEND ?? (instructionSet === undefined ? undefined : "cpu");
+  return { name, instructionSet };
 }
 
 /**
- * Starts the backend that is asked for, by `options` or by `RDI_BACKEND`, and fails loudly if it cannot be had; if none is asked for, the first
+ * Starts the backend that is asked for, by `options` or by `RDI_BACKEND` and `RDI_ISA`, and fails loudly if it cannot be had; if none is asked for, the first
  * that works.
  *
  * @throws ArgumentError on an unknown name or a thread count that is not a positive integer; BackendError, with every reason, if nothing starts.
@@ -93,8 +96,8 @@ export async function createBackend(options: BackendOptions = {}): Promise<Backe
   if (!Number.isInteger(threads) || threads < 1 || threads > MAX_THREADS) {
     throw new ArgumentError(`Expected 1 to ${MAX_THREADS} threads but received ${threads}`);
   }
-  const { precision = "fast", instructionSet = process.env.RDI_ISA } = options;
-  const name = requestedName(options);
+  const { precision = "fast" } = options;
+  const { name, instructionSet } = requested(options);
   const tried =
     name === undefined
       ? candidates.filter(({ automatic }) => automatic)
@@ -124,7 +127,7 @@ function messageOf(error: unknown): string {
 /** Tries every backend there is, and says of each whether it works and why not. */
 export async function describeBackends(options: BackendOptions = {}): Promise<BackendReport[]> {
   const threads = options.threads ?? availableCores();
-  const { instructionSet = process.env.RDI_ISA } = options;
+  const { instructionSet } = requested(options);
   const reports: BackendReport[] = [];
   for (const { name, description, open, attempts } of candidates) {
     const candidate = { name, description, ...(attempts && { attempts: attempts() }) };
