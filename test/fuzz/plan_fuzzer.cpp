@@ -141,21 +141,26 @@ bool make(rdi_engine* engine, const vector<int32_t>& words) {
   return true;
 }
 
-vector<rdi_engine*> engines() {
-  vector<rdi_engine*> list;
-  for (int32_t i = 0; i < rdi_isa_count(); i++) {
-    if (rdi_isa_supported(i)) list.push_back(rdi_engine_create(1, rdi_isa_name(i)));
+// An engine for each instruction set of the machine.
+struct Engines {
+  Engines() {
+    for (int32_t i = 0; i < rdi_isa_count(); i++) {
+      if (rdi_isa_supported(i)) list.push_back(rdi_engine_create(1, rdi_isa_name(i)));
+    }
   }
-  return list;
-}
+  ~Engines() {
+    for (rdi_engine* engine : list) rdi_engine_destroy(engine);
+  }
+  vector<rdi_engine*> list;
+};
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  static const vector<rdi_engine*> all = engines();
+  static const Engines engines;
   vector<int32_t> words(size / 4);
   if (!words.empty()) memcpy(words.data(), data, words.size() * 4);
-  for (rdi_engine* engine : all) make(engine, words);
+  for (rdi_engine* engine : engines.list) make(engine, words);
   return 0;
 }
 
