@@ -65,7 +65,7 @@ export async function benchCpu(options: { readonly quick: boolean }): Promise<Ro
 async function rowsOf(groups: readonly Group[], { quick }: { readonly quick: boolean }): Promise<Row[]> {
   const rows: Row[] = [];
   for (const { work, ours, peers } of groups) {
-    const settings = { rounds: quick ? 3 : 11, seconds: quick ? 0.2 : 0.5 };
+    const settings = { rounds: quick ? 5 : 15, seconds: quick ? 0.3 : 0.5 };
     const rounds = await measure(work, [...ours, ...peers], settings);
     for (const peer of peers) rows.push(...ours.flatMap((subject) => row(work, subject, peer, rounds)));
   }
