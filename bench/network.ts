@@ -1,6 +1,7 @@
+import { instructionSetOf } from "./network/own.js";
 import { measure, type Round } from "./network/processes.js";
 import type { Subject, Work } from "./network/protocol.js";
-import { withoutPytorch } from "./network/pytorch.js";
+import { hasPytorch } from "./network/pytorch.js";
 import { operationsOf, type ModelName } from "./network/workload.js";
 import { compare, type Row } from "./row.js";
 
@@ -36,6 +37,7 @@ const wasmGroups: readonly Group[] = [
 const cpuGroups: readonly Group[] = MODELS.flatMap((model) => [
   { work: work("forward", 1, model), ours: cpu, peers: [...wasm, ...onnxruntimeNode, ...pytorch, ...nativePeak] },
   { work: work("forward", 128, model), ours: cpu, peers: [...wasm, ...onnxruntimeNode, ...pytorch, ...nativePeak] },
+  { work: work("pgd-step", 1, model, 10), ours: cpu, peers: [...wasm, ...pytorch, ...nativePeak] },
   { work: work("pgd-step", 128, model, 2), ours: cpu, peers: [...wasm, ...pytorch, ...nativePeak] },
   { work: work("training-step", 128, model), ours: cpu, peers: [...wasm, ...pytorch, ...nativePeak] },
 ]);
@@ -51,15 +53,15 @@ export async function benchNetwork(options: { readonly quick: boolean }): Promis
   return rowsOf(wasmGroups, options);
 }
 
-/** The same of the native backend, beside native peers. */
+/** The same of the native backend, beside native peers. `RDI_ISA` forces the instruction set, which the rows name. */
 export async function benchCpu(options: { readonly quick: boolean }): Promise<Row[]> {
-  const reason = await withoutPytorch();
-  if (reason !== undefined) console.error(`Not measured: PyTorch, since ${reason}`);
-  const groups =
-    reason === undefined
-      ? cpuGroups
-      : cpuGroups.map((group) => ({ ...group, peers: group.peers.filter(({ library }) => library !== "pytorch") }));
-  return rowsOf(groups, options);
+  const note = await instructionSetOf("cpu");
+  const groups = (await hasPytorch()) ? cpuGroups : cpuGroups.map((group) => without("pytorch", group));
+  return (await rowsOf(groups, options)).map((row) => ({ ...row, note }));
+}
+
+function without(library: Subject["library"], group: Group): Group {
+  return { ...group, peers: group.peers.filter((peer) => peer.library !== library) };
 }
 
 async function rowsOf(groups: readonly Group[], { quick }: { readonly quick: boolean }): Promise<Row[]> {

@@ -2,11 +2,12 @@ import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
-import { root } from "./library.js";
-import { python, pytorchFolder, withoutPytorch } from "./network/pytorch.js";
+import { instructionSetOf } from "./network/own.js";
+import { hasPytorch, python, pytorchProgram, withThreads } from "./network/pytorch.js";
 import { compare, quantile, type Row } from "./row.js";
 
 const run = promisify(execFile);
+const own = fileURLToPath(new URL("training/own.js", import.meta.url));
 
 const BATCH = 128;
 /** The first of a process compiles, and is not counted. */
@@ -17,62 +18,64 @@ interface Iteration {
   readonly peakMiB: number;
 }
 
+type Side = "cpu" | "wasm" | "pytorch";
+
+/** Ours, and the peer. */
+const pairs: readonly (readonly ["cpu" | "wasm", Side])[] = [
+  ["cpu", "wasm"],
+  ["cpu", "pytorch"],
+  ["wasm", "pytorch"],
+];
+
 /**
  * An iteration of adversarial training of RDI-ResNet38 (the paper's recipe: batch 128, average form, 10 steps in train mode, clean and adversarial halves of the
- * loss), beside PyTorch's (`RDI_PYTHON`, default python3, with torch; channels-last), each in its own process, in turn.
+ * loss) by the `cpu` and the `wasm` backend, and by PyTorch where there is one (channels-last), each in its own process, in turn.
  */
 export async function benchTraining({ quick }: { readonly quick: boolean }): Promise<Row[]> {
-  const reason = await withoutPytorch();
-  if (reason !== undefined) {
-    console.error(`Not measured: training beside PyTorch, since ${reason}`);
-    return [];
-  }
+  const instructionSet = await instructionSetOf("cpu");
+  const sides: readonly Side[] = (await hasPytorch()) ? ["cpu", "wasm", "pytorch"] : ["cpu", "wasm"];
   const rows: Row[] = [];
   for (const threads of [1, 2]) {
-    const rounds: Record<Side, Measured>[] = [];
+    const rounds: Map<Side, Measured>[] = [];
     for (let round = 0; round < (quick ? 1 : 3); round++) {
-      rounds.push({
-        cpu: await iterate(process.execPath, [path("build/bench/training/own.js"), "cpu"], threads),
-        wasm: await iterate(process.execPath, [path("build/bench/training/own.js"), "wasm"], threads),
-        pytorch: await iterate(python, [`${pytorchFolder}training.py`], threads),
-      });
+      const measured = new Map<Side, Measured>();
+      for (const side of sides) measured.set(side, await iterate(side, threads));
+      rounds.push(measured);
     }
-    const median = (side: Side): string =>
-      quantile(
-        rounds.map((round) => round[side].peakMiB),
-        0.5,
-      ).toFixed(0);
-    for (const backend of ["cpu", "wasm"] as const) {
+    const peak = (side: Side): string => {
+      const peaks = rounds.map((round) => round.get(side)!.peakMiB);
+      return `${side} ${quantile(peaks, 0.5).toFixed(0)} MiB`;
+    };
+    for (const [backend, peer] of pairs.filter(([, peer]) => sides.includes(peer))) {
+      const rates = rounds.map((round) => ({ rate: round.get(backend)!.rate, peerRate: round.get(peer)!.rate }));
       rows.push({
         name: "rdi-resnet38",
         work: "adversarial training",
         backend,
-        peer: "pytorch",
+        peer,
         threads,
         batch: BATCH,
-        ...compare(rounds.map((round) => ({ rate: round[backend].rate, peerRate: round.pytorch.rate }))),
+        ...compare(rates),
         aim: null,
         unit: "images/s",
-        note: `peak memory ${median(backend)} MiB, PyTorch ${median("pytorch")} MiB`,
+        note: `${backend === "cpu" ? `${instructionSet}; ` : ""}peak memory: ${peak(backend)}, ${peak(peer)}`,
       });
     }
   }
   return rows;
 }
 
-type Side = "cpu" | "wasm" | "pytorch";
-
 interface Measured {
   readonly rate: number;
   readonly peakMiB: number;
 }
 
-function path(file: string): string {
-  return fileURLToPath(new URL(file, root));
-}
-
-async function iterate(program: string, args: readonly string[], threads: number): Promise<Measured> {
-  const { stdout } = await run(program, [...args, String(threads), String(ITERATIONS)]);
+async function iterate(side: Side, threads: number): Promise<Measured> {
+  const counts = [threads, ITERATIONS].map(String);
+  const { stdout } =
+    side === "pytorch"
+      ? await run(python, [pytorchProgram("training"), ...counts], { env: withThreads(threads) })
+      : await run(process.execPath, [own, side, ...counts]);
   const iterations = stdout
     .trim()
     .split("\n")

@@ -2,6 +2,7 @@
 // machine's peak, and each kernel on tiles of images, as the engine calls it.
 #include "kernels/conv2d.h"
 #include "kernels/simd.h"
+#include "peak.h"
 
 #define BENCH_EXPORT(name) __attribute__((export_name(#name), visibility("default")))
 
@@ -47,24 +48,9 @@ struct Case {
 extern "C" {
 
 // The operations of one iteration of bench_peak.
-BENCH_EXPORT(bench_peak_operations) int32_t bench_peak_operations() { return 4 * 12 * VL * 2; }
+BENCH_EXPORT(bench_peak_operations) int32_t bench_peak_operations() { return peakOperations; }
 
-// Twelve independent chains of a multiplication and an addition: enough to fill the pipelines of every x86 and Arm
-// core, few enough to stay in sixteen registers. Returns a value that depends on all of them.
-BENCH_EXPORT(bench_peak) float bench_peak(int32_t iterations) {
-  constexpr int chains = 12;
-  vf x[chains];
-  RDI_UNROLL for (int i = 0; i < chains; i++) x[i] = broadcast(float(i));
-  const vf factor = broadcast(0.9375f), term = broadcast(0.0625f);
-  RDI_NO_UNROLL for (; iterations > 0; iterations--) {
-    RDI_UNROLL for (int step = 0; step < 4; step++) {
-      RDI_UNROLL for (int i = 0; i < chains; i++) x[i] = x[i] * factor + term;
-    }
-  }
-  vf sum = zero();
-  RDI_UNROLL for (int i = 0; i < chains; i++) sum += x[i];
-  return sumLanes(sum);
-}
+BENCH_EXPORT(bench_peak) float bench_peak(int32_t iterations) { return peak(iterations, 0); }
 
 // A convolution of square images and kernels, one pass, for tiles of `images` images; its result is kept for good.
 // `pass`: as ConvPass; `allowed`: as ConvMethods. Null: out of memory.

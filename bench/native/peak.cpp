@@ -1,47 +1,30 @@
-// This machine's peak of fused multiply-adds with its widest vectors, of one thread: prints operations a second.
+// The peak of one thread of this machine, in native code: says that it is ready, and answers every line of seconds with
+// operations a second over at least that long.
+#include "peak.h"
+
 #include <chrono>
 #include <cstdio>
 
-#if defined(__x86_64__)
-#define WIDEST __attribute__((target_clones("arch=x86-64-v4", "arch=haswell", "default")))
-#else
-#define WIDEST
-#endif
-
-namespace {
-
-using Clock = std::chrono::steady_clock;
-
-constexpr int chains = 12, lanes = 16;
-typedef float vf __attribute__((vector_size(lanes * sizeof(float))));
-
-}  // namespace
-
-// Twelve independent chains: enough to fill the pipelines, few enough for the registers.
-WIDEST float peak(int iterations) {
-  vf x[chains];
-  for (int i = 0; i < chains; i++) x[i] = vf{} + float(i);
-  const vf factor = vf{} + 0.9375f, term = vf{} + 0.0625f;
-  for (; iterations > 0; iterations--) {
-#pragma GCC unroll 16
-    for (int i = 0; i < chains; i++) x[i] = x[i] * factor + term;
-  }
-  float sum = 0;
-  for (int i = 0; i < chains; i++) sum += x[i][0];
-  return sum;
-}
+using namespace rdi::kernels;
 
 int main() {
-  constexpr int iterations = 200000;
-  double best = 0;
-  volatile float result = 0;
-  for (int run = 0; run < 10; run++) {
+  using Clock = std::chrono::steady_clock;
+  constexpr int iterations = 10000;
+  // So that no compiler takes two calls for the same.
+  volatile float value = 0;
+  double seconds = 0;
+  // Lines go to a pipe: at once.
+  setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
+  puts("ready");
+  while (scanf("%lf", &seconds) == 1) {
     const auto start = Clock::now();
-    result = result + peak(iterations);
-    const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
-    const double rate = 2.0 * chains * lanes * iterations / seconds;
-    best = rate > best ? rate : best;
+    double operations = 0, spent = 0;
+    do {
+      value = peak(iterations, value);
+      operations += double(peakOperations) * iterations;
+      spent = std::chrono::duration<double>(Clock::now() - start).count();
+    } while (spent < seconds);
+    printf("%.0f\n", operations / spent);
   }
-  printf("%.0f\n", best);
   return 0;
 }

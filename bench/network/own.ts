@@ -33,3 +33,11 @@ export async function openOwn(name: "cpu" | "wasm", threads: number): Promise<Li
   };
   return { prepare: async (work) => jobs[work.kind](work) };
 }
+
+/** The instruction set that a backend uses here. @throws BackendError if it cannot be started */
+export async function instructionSetOf(name: "cpu" | "wasm"): Promise<string> {
+  const backend = await rdi.createBackend({ backend: name, threads: 1 });
+  const { instructionSet = "" } = backend;
+  backend.dispose();
+  return instructionSet;
+}

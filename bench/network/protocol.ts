@@ -17,13 +17,22 @@ export interface Subject {
 }
 
 /** Work that is ready to be done. */
-export interface Job {
-  /** Units done by a call: image × step, or for the peaks operations. */
+export type Job = RepeatedJob | MeasuredJob;
+
+/** Work of a library in this process, which the worker does and times. */
+export interface RepeatedJob {
+  /** Units done by a call: image × step, or for the peak operations. */
   readonly units: number;
-  /** Does the work once, from the same inputs every time. The first call returns its results; later ones may return none. */
+  /** Does the work once, from the same inputs every time, and returns its results. */
   run(): Promise<Float32Array>;
-  /** Of work that measures itself: units a second. */
-  rate?(): Promise<number>;
+}
+
+/** Work of another program, which times it itself, so that talking to it costs nothing. */
+export interface MeasuredJob {
+  /** What its first call returned. */
+  readonly results: Float32Array;
+  /** Units a second, over at least so many seconds. */
+  rate(seconds: number): Promise<number>;
 }
 
 export interface Library {

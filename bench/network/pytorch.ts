@@ -1,77 +1,80 @@
-import { execFile, spawn } from "node:child_process";
-import { mkdtemp, readFile } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
 import type { StoredTensor } from "../../src/formats/safetensors.js";
 import { root, writeSafetensors } from "../library.js";
-import type { Library } from "./protocol.js";
-import { images, weights, workload } from "./workload.js";
+import { startProgram } from "./program.js";
+import type { Library, MeasuredJob, Work } from "./protocol.js";
+import { images, learningRate, weights, workload } from "./workload.js";
 
 export const python = process.env.RDI_PYTHON ?? "python3";
-export const pytorchFolder = fileURLToPath(new URL("bench/pytorch/", root));
 
-/** Why PyTorch cannot be measured; undefined if it can. */
-export async function withoutPytorch(): Promise<string | undefined> {
+/** Whether PyTorch can be measured; if not, says why not. */
+export async function hasPytorch(): Promise<boolean> {
   try {
     await promisify(execFile)(python, ["-c", "import torch"]);
-    return undefined;
+    return true;
   } catch (error) {
-    return `${python} has no torch (${(error as Error).message.split("\n")[0]}); RDI_PYTHON can name another`;
+    const reason = (error as Error).message.trim().split("\n").at(-1);
+    console.error(`Not measured: PyTorch, since ${python} has no torch (${reason}); RDI_PYTHON can name another`);
+    return false;
   }
 }
 
-/** PyTorch on the CPU, channels last, in a process of Python's that does a call for every line it gets. */
+/** A program of bench/pytorch/. */
+export function pytorchProgram(name: "work" | "training"): string {
+  return fileURLToPath(new URL(`bench/pytorch/${name}.py`, root));
+}
+
+/** The environment of a program with so many threads: PyTorch counts its own, but its BLAS may have others, which only this bounds. */
+export function withThreads(threads: number): NodeJS.ProcessEnv {
+  return { ...process.env, OMP_NUM_THREADS: String(threads), OPENBLAS_NUM_THREADS: String(threads) };
+}
+
+/** PyTorch on the CPU, channels last. */
 export function openPytorch(threads: number): Library {
   return {
-    prepare: async ({ kind, model: name, batch, steps }) => {
-      const { model, attack } = workload(name);
-      const { x, y } = images(model, batch);
+    prepare: async (work) => {
       const folder = await mkdtemp(join(tmpdir(), "rdi-bench-"));
-      const [weightsFile, dataFile, resultsFile] = ["weights", "data", "results"].map((file) => join(folder, file));
-      const floats = (shape: readonly number[], data: Float32Array): StoredTensor => ({ dtype: "F32", shape, data });
-      const own = weights(model);
-      const params = [...model.params].map(
-        ([key, { spec }]) => [key, floats(spec.shape as readonly number[], own.get(key)!)] as const,
-      );
-      await writeSafetensors(weightsFile!, new Map(params));
-      const data = new Map<string, StoredTensor>([
-        ["x", floats([batch, ...model.inputShape], x)],
-        ["y", { dtype: "I32", shape: [batch], data: y }],
-      ]);
-      await writeSafetensors(dataFile!, data);
-      const settings = [threads, kind, name, steps, attack.eps, attack.step].map(String);
-      const child = spawn(
-        python,
-        [join(pytorchFolder, "work.py"), ...settings, weightsFile!, dataFile!, resultsFile!],
-        {
-          stdio: ["pipe", "pipe", "inherit"],
-          env: { ...process.env, OMP_NUM_THREADS: String(threads), OPENBLAS_NUM_THREADS: String(threads) },
-        },
-      );
-      const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-      const next = async (): Promise<void> => {
-        if ((await lines.next()).done === true) throw new Error("Expected an answer of PyTorch's process but it ended");
-      };
-      await next();
-      const bytes = await readFile(resultsFile!);
-      let results: Float32Array | undefined = new Float32Array(
-        bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength),
-      );
-      const run = async (): Promise<Float32Array> => {
-        if (results !== undefined) {
-          const first = results;
-          results = undefined;
-          return first;
-        }
-        child.stdin.write("\n");
-        await next();
-        return new Float32Array();
-      };
-      return { units: batch * steps, run };
+      try {
+        return await prepare(work, threads, folder);
+      } finally {
+        await rm(folder, { recursive: true });
+      }
     },
   };
+}
+
+/** Starts Python on one work, with files in `folder` that it no longer needs once it is ready. */
+async function prepare(
+  { kind, model: name, batch, steps }: Work,
+  threads: number,
+  folder: string,
+): Promise<MeasuredJob> {
+  const { model, attack, training } = workload(name);
+  const { x, y } = images(model, batch);
+  const floats = (shape: readonly number[], data: Float32Array): StoredTensor => ({ dtype: "F32", shape, data });
+  const values = weights(model);
+  const params = [...model.params].map(
+    ([param, { spec }]) => [param, floats(spec.shape as readonly number[], values.get(param)!)] as const,
+  );
+  await writeSafetensors(join(folder, "weights"), new Map(params));
+  const data = new Map<string, StoredTensor>([
+    ["x", floats([batch, ...model.inputShape], x)],
+    ["y", { dtype: "I32", shape: [batch], data: y }],
+  ]);
+  await writeSafetensors(join(folder, "data"), data);
+  const { momentum, weightDecay } = training;
+  const settings = { threads, kind, model: name, steps, ...attack, learningRate, momentum, weightDecay };
+  const rate = await startProgram(
+    python,
+    [pytorchProgram("work"), folder, JSON.stringify(settings)],
+    withThreads(threads),
+  );
+  const bytes = await readFile(join(folder, "results"));
+  return { results: new Float32Array(Uint8Array.from(bytes).buffer), rate };
 }

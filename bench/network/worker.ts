@@ -2,7 +2,7 @@
 import { openOnnxruntimeNode, openOnnxruntimeWeb } from "./onnxruntime.js";
 import { openOwn } from "./own.js";
 import { openNativePeak, openPeak } from "./peak.js";
-import type { Answer, Job, Library, Question, Subject } from "./protocol.js";
+import type { Answer, Job, Library, Question, RepeatedJob, Subject } from "./protocol.js";
 import { openPytorch } from "./pytorch.js";
 import { openTfjs } from "./tfjs.js";
 
@@ -24,19 +24,22 @@ let job: Job | undefined;
 async function answer(question: Question): Promise<Answer> {
   if (question.ask === "prepare") {
     job = await (await library).prepare(question.work);
-    return { got: "outputs", outputs: await job.run() };
+    return { got: "outputs", outputs: "run" in job ? await job.run() : job.results };
   }
   if (job === undefined) throw new Error("Expected the work to be prepared before it is measured");
-  if (job.rate !== undefined) return { got: "rate", rate: await job.rate() };
+  return { got: "rate", rate: await ("run" in job ? rate(job, question.seconds) : job.rate(question.seconds)) };
+}
+
+async function rate(repeated: RepeatedJob, atLeast: number): Promise<number> {
   const start = performance.now();
   let calls = 0;
   let seconds: number;
   do {
-    await job.run();
+    await repeated.run();
     calls++;
     seconds = (performance.now() - start) / 1e3;
-  } while (seconds < question.seconds);
-  return { got: "rate", rate: (calls * job.units) / seconds };
+  } while (seconds < atLeast);
+  return (calls * repeated.units) / seconds;
 }
 
 process.on("message", (question: Question) => {

@@ -1,4 +1,4 @@
-"""RDI-SmallCNN and RDI-ResNet38 in PyTorch, with the names of parameters that this package's weights have."""
+"""RDI-SmallCNN and RDI-ResNet38 in PyTorch, with the names of parameters that this package's weights have, and the attack on them."""
 
 import json
 import struct
@@ -24,7 +24,7 @@ class Block(nn.Module):
         return F.relu(y + (x if self.downsample is None else self.downsample(x)))
 
 
-def resnet_head(exit):
+def resnet_branch(exit):
     if exit <= 2:
         return nn.Sequential(
             nn.MaxPool2d(2), nn.Conv2d(16, 64, 5, 1, 2, bias=False), nn.BatchNorm2d(64), nn.ReLU(),
@@ -37,9 +37,6 @@ def resnet_head(exit):
 
 
 class RdiResNet38(nn.Module):
-    exits = 7
-    weight_decay = 1e-4
-
     def __init__(self):
         super().__init__()
         self.conv1 = nn.Conv2d(3, 16, 3, 1, 1, bias=False)
@@ -51,7 +48,7 @@ class RdiResNet38(nn.Module):
                 self.add_module(f"group{group}_layer{block}", Block(inputs, channels, stride))
                 inputs = channels
         for exit in range(1, 7):
-            self.add_module(f"branch_layer{exit}", resnet_head(exit))
+            self.add_module(f"branch_layer{exit}", resnet_branch(exit))
         self.fc = nn.Linear(64, 10)
 
     def forward(self, x):
@@ -67,9 +64,6 @@ class RdiResNet38(nn.Module):
 
 class RdiSmallCnn(nn.Module):
     """Without dropout, whose draws differ between libraries; its places in the branches' numbering are kept."""
-
-    exits = 3
-    weight_decay = 5e-4
 
     def __init__(self):
         super().__init__()
@@ -120,3 +114,15 @@ def load(network, tensors):
     counters = {name: value for name, value in network.state_dict().items() if name.endswith("num_batches_tracked")}
     network.load_state_dict({**tensors, **counters})
     return network.to(memory_format=torch.channels_last)
+
+
+def average_pgd(network, start, x, y, steps, eps, step):
+    """Steps of the average form of PGD from `start`, in the ball of `eps` around the images `x`."""
+    adversarial = start
+    for _ in range(steps):
+        adversarial = adversarial.detach().requires_grad_(True)
+        losses = [F.cross_entropy(logits, y, reduction="sum") for logits in network(adversarial)]
+        (gradient,) = torch.autograd.grad(sum(losses) / len(losses), adversarial)
+        moved = adversarial.detach() + step * gradient.sign()
+        adversarial = torch.min(torch.max(moved, x - eps), x + eps).clamp(0, 1)
+    return adversarial

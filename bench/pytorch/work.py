@@ -1,69 +1,69 @@
-"""PyTorch's side of bench/network: prepares one work, then does it as often as it is told, by lines on standard input.
+"""PyTorch's side of bench/network: does one work once, and then for as long as it is told.
 
-Arguments: threads, kind (forward, pgd-step, training-step), model, steps, eps, step, a safetensors file of the weights, one with x and y, and the
-file that the first results go to. Answers each line with the seconds of one more call.
+Arguments: a folder with safetensors files of the `weights` and of `data` (x and y), where the `results` of the first call go as
+plain float32; and the settings as JSON. Says that it is ready, and answers each line of seconds with images × steps a second over
+at least that long.
 """
 
+import json
+import os
 import sys
 import time
 
 import torch
 from torch.nn import functional as F
 
-from networks import NETWORKS, load, read_safetensors
+from networks import NETWORKS, average_pgd, load, read_safetensors
 
 
-def forward(network, x, **_):
-    with torch.no_grad():
-        return torch.cat([logits.flatten() for logits in network(x)])
+def forward(network, x, y, settings):
+    def work():
+        with torch.no_grad():
+            return torch.cat([logits.flatten() for logits in network(x)])
+
+    return work
 
 
-def pgd_step(network, x, y, steps, eps, step, **_):
-    adversarial = x
-    for _ in range(steps):
-        adversarial = adversarial.detach().requires_grad_(True)
-        loss = sum(F.cross_entropy(logits, y, reduction="sum") for logits in network(adversarial)) / network.exits
-        gradient, = torch.autograd.grad(loss, adversarial)
-        moved = adversarial.detach() + step * gradient.sign()
-        adversarial = torch.min(torch.max(moved, x - eps), x + eps).clamp(0, 1)
-    return adversarial.contiguous().flatten()
+def pgd_step(network, x, y, settings):
+    return lambda: average_pgd(network, x, x, y, settings["steps"], settings["eps"], settings["step"])
 
 
-def training_step(network, x, y, optimizer, **_):
-    optimizer.zero_grad()
-    losses = [F.cross_entropy(logits, y, reduction="none") for logits in network(x)]
-    sum(loss.mean() for loss in losses).backward()
-    optimizer.step()
-    return torch.cat([loss.detach() for loss in losses])
+def training_step(network, x, y, settings):
+    network.train().requires_grad_(True)
+    optimizer = torch.optim.SGD(
+        network.parameters(),
+        lr=settings["learningRate"],
+        momentum=settings["momentum"],
+        weight_decay=settings["weightDecay"],
+    )
+
+    def work():
+        losses = [F.cross_entropy(logits, y, reduction="none") for logits in network(x)]
+        optimizer.zero_grad()
+        sum(loss.mean() for loss in losses).backward()
+        optimizer.step()
+        return torch.cat([loss.detach() for loss in losses])
+
+    return work
 
 
 WORKS = {"forward": forward, "pgd-step": pgd_step, "training-step": training_step}
 
 
-def main(threads, kind, model, steps, eps, step, weights, data, results):
-    torch.set_num_threads(int(threads))
-    network = load(NETWORKS[model](), read_safetensors(weights))
-    network.train(kind == "training-step")
-    if kind != "training-step":
-        for parameter in network.parameters():
-            parameter.requires_grad_(False)
-    tensors = read_safetensors(data)
-    inputs = {
-        "x": tensors["x"].contiguous(memory_format=torch.channels_last),
-        "y": tensors["y"].long(),
-        "steps": int(steps),
-        "eps": float(eps),
-        "step": float(step),
-        # A rate so small that no number of steps changes the work.
-        "optimizer": torch.optim.SGD(network.parameters(), lr=1e-6, momentum=0.9, weight_decay=network.weight_decay),
-    }
-    with open(results, "wb") as file:
-        file.write(WORKS[kind](network, **inputs).numpy().tobytes())
+def main(folder, settings):
+    torch.set_num_threads(settings["threads"])
+    network = load(NETWORKS[settings["model"]](), read_safetensors(os.path.join(folder, "weights")))
+    data = read_safetensors(os.path.join(folder, "data"))
+    x = data["x"].contiguous(memory_format=torch.channels_last)
+    work = WORKS[settings["kind"]](network.eval().requires_grad_(False), x, data["y"].long(), settings)
+    work().contiguous().numpy().tofile(os.path.join(folder, "results"))
     print("ready", flush=True)
-    for _ in sys.stdin:
-        start = time.perf_counter()
-        WORKS[kind](network, **inputs)
-        print(time.perf_counter() - start, flush=True)
+    for line in sys.stdin:
+        at_least, calls, start = float(line), 0, time.perf_counter()
+        while calls == 0 or time.perf_counter() - start < at_least:
+            work()
+            calls += 1
+        print(calls * len(x) * settings["steps"] / (time.perf_counter() - start), flush=True)
 
 
-main(*sys.argv[1:])
+main(sys.argv[1], json.loads(sys.argv[2]))
