@@ -1,6 +1,6 @@
 import { rdi, TrainingStep } from "../library.js";
 import type { Job, Library, Work } from "./protocol.js";
-import { images, joined, learningRate, logitsGraph, weights, workload } from "./workload.js";
+import { firstLearningRate, images, joined, learningRate, logitsGraph, weights, workload } from "./workload.js";
 
 /** This package, on one of its backends. */
 export async function openOwn(name: "cpu" | "wasm", threads: number): Promise<Library> {
@@ -28,7 +28,13 @@ export async function openOwn(name: "cpu" | "wasm", threads: number): Promise<Li
       const { x, y } = images(model, batch);
       const step = new TrainingStep(new rdi.Network(model, backend, weights(model)), training, batch);
       const input = { batches: [{ images: x, labels: y }], learningRate, maskSeed: Int32Array.of(0, 0) };
-      return { units: batch, run: async () => joined((await step.run(input)).flat()) };
+      let first = true;
+      const run = async (): Promise<Float32Array> => {
+        if (first) await step.run({ ...input, learningRate: firstLearningRate });
+        first = false;
+        return joined((await step.run(input)).flat());
+      };
+      return { units: batch, run };
     },
   };
   return { prepare: async (work) => jobs[work.kind](work) };

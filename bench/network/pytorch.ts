@@ -9,7 +9,7 @@ import type { StoredTensor } from "../../src/formats/safetensors.js";
 import { root, writeSafetensors } from "../library.js";
 import { startProgram } from "./program.js";
 import type { Library, MeasuredJob, Work } from "./protocol.js";
-import { images, learningRate, weights, workload } from "./workload.js";
+import { firstLearningRate, images, learningRate, weights, workload } from "./workload.js";
 
 export const python = process.env.RDI_PYTHON ?? "python3";
 
@@ -69,7 +69,17 @@ async function prepare(
   ]);
   await writeSafetensors(join(folder, "data"), data);
   const { momentum, weightDecay } = training;
-  const settings = { threads, kind, model: name, steps, ...attack, learningRate, momentum, weightDecay };
+  const settings = {
+    threads,
+    kind,
+    model: name,
+    steps,
+    ...attack,
+    firstLearningRate,
+    learningRate,
+    momentum,
+    weightDecay,
+  };
   const rate = await startProgram(
     python,
     [pytorchProgram("work"), folder, JSON.stringify(settings)],

@@ -22,6 +22,8 @@ export interface Workload {
 
 /** So small that no number of steps changes the work. */
 export const learningRate = 1e-6;
+/** Of one step before the first that is measured: its losses then tell whether gradients and update were right. */
+export const firstLearningRate = 0.01;
 
 export function workload(name: ModelName): Workload {
   const model = rdi.modelByName(name);

@@ -32,7 +32,7 @@ def training_step(network, x, y, settings):
     network.train().requires_grad_(True)
     optimizer = torch.optim.SGD(
         network.parameters(),
-        lr=settings["learningRate"],
+        lr=settings["firstLearningRate"],
         momentum=settings["momentum"],
         weight_decay=settings["weightDecay"],
     )
@@ -44,6 +44,9 @@ def training_step(network, x, y, settings):
         optimizer.step()
         return torch.cat([loss.detach() for loss in losses])
 
+    work()
+    for group in optimizer.param_groups:
+        group["lr"] = settings["learningRate"]
     return work
 
 
