@@ -23,7 +23,7 @@ const evaluation = z.strictObject({
   model: z.literal("rdi-smallcnn"),
   dataset: z.literal("digits"),
   images: z.int(),
-  backend: z.literal("wasm"),
+  backend: z.enum(["cpu", "wasm"]),
   threads: z.literal(1),
   attack: attack.extend({ members: z.array(attack).optional() }).nullable(),
   exits: z
