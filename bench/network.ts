@@ -37,6 +37,7 @@ const wasmGroups: readonly Group[] = [
 const cpuGroups: readonly Group[] = MODELS.flatMap((model) => [
   { work: work("forward", 1, model), ours: cpu, peers: [...wasm, ...onnxruntimeNode, ...pytorch, ...nativePeak] },
   { work: work("forward", 128, model), ours: cpu, peers: [...wasm, ...onnxruntimeNode, ...pytorch, ...nativePeak] },
+  { work: work("pgd-step", 1, model, 10), ours: cpu, peers: [...wasm, ...pytorch, ...nativePeak] },
   { work: work("pgd-step", 128, model, 2), ours: cpu, peers: [...wasm, ...pytorch, ...nativePeak] },
   { work: work("training-step", 128, model), ours: cpu, peers: [...wasm, ...pytorch, ...nativePeak] },
 ]);

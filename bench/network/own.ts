@@ -1,6 +1,15 @@
 import { rdi, TrainingStep } from "../library.js";
 import type { Job, Library, Work } from "./protocol.js";
-import { firstLearningRate, images, joined, learningRate, logitsGraph, weights, workload } from "./workload.js";
+import {
+  comparedSteps,
+  firstLearningRate,
+  images,
+  joined,
+  learningRate,
+  logitsGraph,
+  weights,
+  workload,
+} from "./workload.js";
 
 /** This package, on one of its backends. */
 export async function openOwn(name: "cpu" | "wasm", threads: number): Promise<Library> {
@@ -20,21 +29,23 @@ export async function openOwn(name: "cpu" | "wasm", threads: number): Promise<Li
       const { model, attack } = workload(name);
       const { x, y } = images(model, batch);
       const net = new rdi.Network(model, backend, weights(model));
-      const pgd = rdi.attacks.average(rdi.attacks.pgd({ ...attack, steps, randomStart: false }));
-      return { units: batch * steps, run: () => pgd.perturb(net, x, y, { batchSize: batch }) };
+      const attacked = (count: number): (() => Promise<Float32Array>) => {
+        const pgd = rdi.attacks.average(rdi.attacks.pgd({ ...attack, steps: count, randomStart: false }));
+        return () => pgd.perturb(net, x, y, { batchSize: batch });
+      };
+      return { units: batch * steps, run: attacked(steps), results: attacked(comparedSteps(steps)) };
     },
     "training-step": ({ model: name, batch }) => {
       const { model, training } = workload(name);
       const { x, y } = images(model, batch);
       const step = new TrainingStep(new rdi.Network(model, backend, weights(model)), training, batch);
       const input = { batches: [{ images: x, labels: y }], learningRate, maskSeed: Int32Array.of(0, 0) };
-      let first = true;
-      const run = async (): Promise<Float32Array> => {
-        if (first) await step.run({ ...input, learningRate: firstLearningRate });
-        first = false;
-        return joined((await step.run(input)).flat());
+      const run = async (): Promise<Float32Array> => joined((await step.run(input)).flat());
+      const results = async (): Promise<Float32Array> => {
+        await step.run({ ...input, learningRate: firstLearningRate });
+        return run();
       };
-      return { units: batch, run };
+      return { units: batch, run, results };
     },
   };
   return { prepare: async (work) => jobs[work.kind](work) };

@@ -2,13 +2,12 @@ import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 
 import type { Answer, Question, Subject, Work } from "./protocol.js";
+import { comparedSteps } from "./workload.js";
 
 /** Differences of outputs, in units of the largest. Losses after a step of training have been through two passes and an update. */
 const TOLERANCE = { forward: 1e-4, "pgd-step": 1e-4, "training-step": 1e-3 } as const;
 /** Share of the pixels of an attacked image whose gradient may be so near zero that its sign is chance, a step. */
-const UNSTABLE_PIXELS = 1e-3;
-/** Share of the losses that may differ after a step of training: where the input of a ReLU is next to zero, gradients jump. A wrong gradient changes all. */
-const UNSTABLE_LOSSES = 0.05;
+const UNSTABLE_PIXELS = 2e-3;
 
 /** Units a second of each subject, round by round. */
 export type Round = ReadonlyMap<Subject, number>;
@@ -47,8 +46,7 @@ async function expectSameOutputs(work: Work, subjects: readonly Process[]): Prom
       (value, i) => !(Math.abs(value - outputs[i]!) <= TOLERANCE[kind] * most),
     ).length;
     // One pixel that moves the other way changes the gradient of the steps after it.
-    const unstable = { forward: 0, "pgd-step": UNSTABLE_PIXELS * steps, "training-step": UNSTABLE_LOSSES };
-    const allowed = unstable[kind] * expected.length;
+    const allowed = kind === "pgd-step" ? UNSTABLE_PIXELS * comparedSteps(steps) * expected.length : 0;
     if (outputs.length !== expected.length || most === 0 || differences > allowed) {
       throw new Error(
         `Expected the ${kind} of ${describe(process.subject)} to equal that of ${describe(subjects[0]!.subject)} but ${differences} of ${expected.length} outputs differ`,

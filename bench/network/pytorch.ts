@@ -9,7 +9,7 @@ import type { StoredTensor } from "../../src/formats/safetensors.js";
 import { root, writeSafetensors } from "../library.js";
 import { startProgram } from "./program.js";
 import type { Library, MeasuredJob, Work } from "./protocol.js";
-import { firstLearningRate, images, learningRate, weights, workload } from "./workload.js";
+import { comparedSteps, firstLearningRate, images, learningRate, weights, workload } from "./workload.js";
 
 export const python = process.env.RDI_PYTHON ?? "python3";
 
@@ -30,9 +30,9 @@ export function pytorchProgram(name: "work" | "training"): string {
   return fileURLToPath(new URL(`bench/pytorch/${name}.py`, root));
 }
 
-/** The environment of a program with so many threads: PyTorch counts its own, but its BLAS may have others, which only this bounds. */
+/** The environment of PyTorch with so many threads. OpenBLAS has threads of its own; more than one get in PyTorch's way, to a half or a quarter of its speed. */
 export function withThreads(threads: number): NodeJS.ProcessEnv {
-  return { ...process.env, OMP_NUM_THREADS: String(threads), OPENBLAS_NUM_THREADS: String(threads) };
+  return { ...process.env, OMP_NUM_THREADS: String(threads), OPENBLAS_NUM_THREADS: "1" };
 }
 
 /** PyTorch on the CPU, channels last. */
@@ -74,6 +74,7 @@ async function prepare(
     kind,
     model: name,
     steps,
+    comparedSteps: comparedSteps(steps),
     ...attack,
     firstLearningRate,
     learningRate,

@@ -24,7 +24,7 @@ let job: Job | undefined;
 async function answer(question: Question): Promise<Answer> {
   if (question.ask === "prepare") {
     job = await (await library).prepare(question.work);
-    return { got: "outputs", outputs: "run" in job ? await job.run() : job.results };
+    return { got: "outputs", outputs: "run" in job ? await (job.results?.() ?? job.run()) : job.results };
   }
   if (job === undefined) throw new Error("Expected the work to be prepared before it is measured");
   return { got: "rate", rate: await ("run" in job ? rate(job, question.seconds) : job.rate(question.seconds)) };

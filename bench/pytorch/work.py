@@ -1,7 +1,7 @@
 """PyTorch's side of bench/network: does one work once, and then for as long as it is told.
 
-Arguments: a folder with safetensors files of the `weights` and of `data` (x and y), where the `results` of the first call go as
-plain float32; and the settings as JSON. Says that it is ready, and answers each line of seconds with images × steps a second over
+Arguments: a folder with safetensors files of the `weights` and of `data` (x and y), where the `results` to compare go as plain
+float32; and the settings as JSON. Says that it is ready, and answers each line of seconds with images × steps a second over
 at least that long.
 """
 
@@ -16,16 +16,22 @@ from torch.nn import functional as F
 from networks import NETWORKS, average_pgd, load, read_safetensors
 
 
+# What each work gives: the results to compare, and a function that does the work again.
+
+
 def forward(network, x, y, settings):
     def work():
         with torch.no_grad():
             return torch.cat([logits.flatten() for logits in network(x)])
 
-    return work
+    return work(), work
 
 
 def pgd_step(network, x, y, settings):
-    return lambda: average_pgd(network, x, x, y, settings["steps"], settings["eps"], settings["step"])
+    def work(steps=settings["steps"]):
+        return average_pgd(network, x, x, y, steps, settings["eps"], settings["step"])
+
+    return work(settings["comparedSteps"]), work
 
 
 def training_step(network, x, y, settings):
@@ -47,7 +53,7 @@ def training_step(network, x, y, settings):
     work()
     for group in optimizer.param_groups:
         group["lr"] = settings["learningRate"]
-    return work
+    return work(), work
 
 
 WORKS = {"forward": forward, "pgd-step": pgd_step, "training-step": training_step}
@@ -58,8 +64,8 @@ def main(folder, settings):
     network = load(NETWORKS[settings["model"]](), read_safetensors(os.path.join(folder, "weights")))
     data = read_safetensors(os.path.join(folder, "data"))
     x = data["x"].contiguous(memory_format=torch.channels_last)
-    work = WORKS[settings["kind"]](network.eval().requires_grad_(False), x, data["y"].long(), settings)
-    work().contiguous().numpy().tofile(os.path.join(folder, "results"))
+    results, work = WORKS[settings["kind"]](network.eval().requires_grad_(False), x, data["y"].long(), settings)
+    results.contiguous().numpy().tofile(os.path.join(folder, "results"))
     print("ready", flush=True)
     for line in sys.stdin:
         at_least, calls, start = float(line), 0, time.perf_counter()
