@@ -53,7 +53,7 @@ export interface AddonOptions {
   readonly instructionSet?: string | undefined;
 }
 
-/** The most that `native/core/thread_pool.h` allows. */
+/** The most that `native/cpu/thread_pool.h` allows. */
 const MAX_THREADS = 256;
 
 /**

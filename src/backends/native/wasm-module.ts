@@ -44,7 +44,7 @@ export interface WasmOptions {
   readonly threads: number;
 }
 
-/** The most that `native/core/thread_pool.h` allows. */
+/** The most that `native/cpu/thread_pool.h` allows. */
 const maxThreads = 256;
 /** The limits that wasm/CMakeLists.txt gives the modules, in pages of 64 KiB: a memory that threads share is made out here. */
 const sharedMemoryPages = { initial: 64, maximum: 65536 };

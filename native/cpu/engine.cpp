@@ -1,12 +1,12 @@
-// The C ABI of rdi.h.
+// The C ABI of core/rdi.h on the CPU.
 #include <new>
 
 #include "adaptive_run.h"
+#include "core/plan_decoder.h"
+#include "core/rdi.h"
 #include "instruction_set.h"
 #include "ordinary_run.h"
-#include "plan_decoder.h"
 #include "plan_memory.h"
-#include "rdi.h"
 
 struct rdi_engine {
   explicit rdi_engine(const rdi::InstructionSet& set) : isa(set) {}
@@ -140,8 +140,8 @@ rdi_plan* rdi_plan_create(rdi_engine* engine, const int32_t* words, size_t count
   void* memory = engine->heap.allocate(sizeof(rdi_plan), engine->error);
   if (!memory) return nullptr;
   auto plan = new (memory) rdi_plan{.engine = engine};
-  if (!decodePlan(engine->heap, engine->isa, words, count, plan->plan, engine->error) ||
-      !checkPlan(engine->heap, plan->plan, engine->error) ||
+  if (!decodePlan(engine->heap, words, count, plan->plan, engine->error) ||
+      !checkPlan(engine->heap, plan->plan, engine->error) || !bindKernels(engine->isa, plan->plan, engine->error) ||
       !allocatePlan(engine->heap, engine->pool.workers(), plan->plan, engine->error)) {
     plan->~rdi_plan();
     engine->heap.release(plan);

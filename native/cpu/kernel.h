@@ -1,12 +1,12 @@
-// What the executor knows of a kernel: how to check and measure a node of it, and how to run it. The kernels
-// themselves, over plain pointers, are in native/kernels; the *_ops.cpp files here are their adapters.
+// How the CPU runs an operation: what the executor knows of a kernel. The kernels themselves, over plain pointers, are
+// in native/kernels; the *_kernels.cpp files here are their adapters.
 #pragma once
 
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/op.h"
 #include "kernels/isa.h"
-#include "plan.h"
 
 namespace rdi {
 
@@ -22,49 +22,6 @@ class RunStatus {
   bool failed_ = false;
   Message message_;
 };
-
-// A node while its plan is made: checks on its operands, and where the kernel leaves what it needs to know later.
-class NodeSetup {
- public:
-  NodeSetup(const Plan& plan, Node& node, int32_t number, Message& message)
-      : plan(plan), node(node), number_(number), message_(message) {}
-
-  const Plan& plan;
-  Node& node;
-
-  RDI_INLINE bool hasInput(int32_t i) const { return i < node.inputCount && node.inputs[i] >= 0; }
-  RDI_INLINE const Value& input(int32_t i) const { return plan.values[size_t(node.inputs[i])]; }
-  RDI_INLINE const Value& output() const { return plan.values[size_t(node.outputs[0])]; }
-  RDI_INLINE int32_t attribute(int32_t i) const { return node.attributes[i]; }
-  RDI_INLINE float floatAttribute(int32_t i) const { return __builtin_bit_cast(float, node.attributes[i]); }
-
-  // False with a message that says what was expected and what came, unless `ok`.
-  bool expect(bool ok, const char* what);
-  // One output, `required` inputs and perhaps `optional` more, and `attributes`; all values are f32 but for those that
-  // the masks name.
-  bool operands(int32_t required, int32_t optional, int32_t attributes, uint32_t i32Inputs = 0, bool i32Output = false);
-  // The same without looking at the types.
-  bool counts(int32_t required, int32_t optional, int32_t attributes);
-
-  template <class State>
-  RDI_INLINE void keep(const State& state) {
-    static_assert(sizeof(State) <= sizeof(node.state) && alignof(State) <= 8);
-    __builtin_memcpy(node.state, &state, sizeof(State));
-  }
-
- private:
-  int32_t number_;
-  Message& message_;
-};
-
-bool sameDims(const Value& a, const Value& b);
-// Also both per-image or both whole.
-bool sameShape(const Value& a, const Value& b);
-RDI_INLINE bool isMatrixRow(const Value& v) { return v.perImage && v.rank == 1; }
-RDI_INLINE bool isImage(const Value& v) { return v.perImage && v.rank == 3; }
-RDI_INLINE bool isImageScalar(const Value& v) { return v.perImage && v.rank == 0; }
-RDI_INLINE bool isWholeScalar(const Value& v) { return !v.perImage && v.rank == 0; }
-void describe(Message& message, const Value& value);
 
 // A node while it runs, over some images (or 1, for whole values).
 struct NodeRun {
@@ -97,9 +54,9 @@ struct NodeRun {
 };
 
 struct Kernel {
-  const char* name;
-  // Checks the node and sets its sizes and state; false with a message if it cannot be run.
-  bool (*prepare)(NodeSetup& setup);
+  const char* name;  // of the operation
+  // Chooses a method for a node that was checked, and sets its sizes. Null if it needs neither.
+  void (*prepare)(NodeView& view) = nullptr;
   // Null for reductions.
   void (*run)(const NodeRun& run) = nullptr;
   // Input 1, the weight, as the kernel wants it. Null if it takes weights as they are.

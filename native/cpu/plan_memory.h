@@ -1,7 +1,7 @@
 // What a plan needs in order to run, besides its words: packed weights, arenas, and each worker's memory.
 #pragma once
 
-#include "plan.h"
+#include "core/plan.h"
 
 namespace rdi {
 

@@ -9,24 +9,6 @@ namespace {
 
 using namespace kernels;
 
-bool prepareMove(NodeSetup& setup) {
-  return setup.counts(1, 0, 0) &&
-         setup.expect(sameShape(setup.input(0), setup.output()) && setup.input(0).dtype == setup.output().dtype,
-                      "an output of the input's shape and type");
-}
-
-bool prepareLoad(NodeSetup& setup) {
-  return prepareMove(setup) &&
-         setup.expect(setup.input(0).storage == Storage::External && setup.output().storage != Storage::External,
-                      "an external input and an output in an arena");
-}
-
-bool prepareStore(NodeSetup& setup) {
-  return prepareMove(setup) &&
-         setup.expect(setup.input(0).storage != Storage::External && setup.output().storage == Storage::External,
-                      "an input in an arena and an external output");
-}
-
 void runCopy(const NodeRun& run) { copyBytes(run.out() + run.begin, run.in(0) + run.begin, (run.end - run.begin) * 4); }
 
 void toNhwc(const Value& v, int32_t images, const float* from, float* to) {
@@ -51,15 +33,9 @@ void runStore(const NodeRun& run) {
   toNchw(run.outputValue(), run.images, run.in(0), run.out());
 }
 
-bool prepareReshape(NodeSetup& setup) {
-  if (!setup.counts(1, 0, 0)) return false;
-  const Value &x = setup.input(0), &y = setup.output();
-  if (!setup.expect(x.perImage == y.perImage && x.elements == y.elements && x.dtype == y.dtype,
-                    "as many elements, of the same type, in the input and the output")) {
-    return false;
-  }
-  setup.node.scratchFloats = x.hasLayout() || y.hasLayout() ? x.elements * size_t(setup.plan.tile) : 0;
-  return true;
+void prepareReshape(NodeView& view) {
+  const Value &x = view.input(0), &y = view.output();
+  view.node.scratchFloats = x.hasLayout() || y.hasLayout() ? x.elements * size_t(view.plan.tile) : 0;
 }
 
 // Elements keep their NCHW order, which in the arenas is not the order that they lie in. It goes through scratch,
@@ -71,15 +47,7 @@ void runReshape(const NodeRun& run) {
   toNhwc(y, run.images, run.scratch, run.out());
 }
 
-bool prepareFill(NodeSetup& setup) { return setup.operands(0, 0, 1); }
-
 void runFill(const NodeRun& run) { fill(run.out() + run.begin, run.floatAttribute(0), run.end - run.begin); }
-
-bool prepareExpand(NodeSetup& setup) {
-  return setup.operands(1, 0, 0) &&
-         setup.expect(isWholeScalar(setup.input(0)) || (isImageScalar(setup.input(0)) && setup.output().perImage),
-                      "a scalar, or one value an image and a per-image output");
-}
 
 void runExpand(const NodeRun& run) {
   if (isWholeScalar(run.value(0))) {
@@ -89,23 +57,18 @@ void runExpand(const NodeRun& run) {
   }
 }
 
-bool prepareExpandBatch(NodeSetup& setup) {
-  return setup.operands(1, 0, 1) &&
-         setup.expect(isWholeScalar(setup.input(0)) && isImageScalar(setup.output()), "a scalar and an output [N]");
-}
-
 void runExpandBatch(const NodeRun& run) {
   fill(run.out(), run.attribute(0) != 0 ? *run.in(0) / float(run.batch) : *run.in(0), size_t(run.images));
 }
 
 constexpr Kernel list[] = {
-    {.name = "load", .prepare = prepareLoad, .run = runLoad, .splits = true},
-    {.name = "store", .prepare = prepareStore, .run = runStore, .splits = true},
-    {.name = "copy", .prepare = prepareMove, .run = runCopy, .splits = true},
-    {.name = "fill", .prepare = prepareFill, .run = runFill, .splits = true},
+    {.name = "load", .run = runLoad, .splits = true},
+    {.name = "store", .run = runStore, .splits = true},
+    {.name = "copy", .run = runCopy, .splits = true},
+    {.name = "fill", .run = runFill, .splits = true},
     {.name = "reshape", .prepare = prepareReshape, .run = runReshape, .splits = true},
-    {.name = "expand", .prepare = prepareExpand, .run = runExpand, .splits = true},
-    {.name = "expandBatch", .prepare = prepareExpandBatch, .run = runExpandBatch},
+    {.name = "expand", .run = runExpand, .splits = true},
+    {.name = "expandBatch", .run = runExpandBatch},
 };
 
 }  // namespace

@@ -1,8 +1,8 @@
 #include "instruction_set.h"
 
-#include "memory.h"
+#include "core/memory.h"
 
-// Defined by all_ops.cpp, once for each instruction set that it is compiled for.
+// Defined by all_kernels.cpp, once for each instruction set that it is compiled for.
 namespace rdi {
 #if defined(__x86_64__) || defined(_M_X64)
 namespace avx512 {
@@ -64,6 +64,19 @@ const InstructionSet* chooseInstructionSet(const char* name) {
     if ((!name || sameText(set.name, name)) && set.supported()) return &set;
   }
   return nullptr;
+}
+
+bool bindKernels(const InstructionSet& set, Plan& plan, Message& message) {
+  for (Node& node : plan.nodes) {
+    node.kernel = set.findKernel(node.op->name);
+    if (!node.kernel) {
+      message.clear() << "Expected a kernel of \"" << node.op->name << "\" for " << set.name << " but there is none";
+      return false;
+    }
+    NodeView view(plan, node);
+    if (node.kernel->prepare) node.kernel->prepare(view);
+  }
+  return true;
 }
 
 }  // namespace rdi

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "heap.h"
+#include "core/heap.h"
 #include "wait_word.h"
 
 namespace rdi {

@@ -1,5 +1,5 @@
-// The operations' kernels. Their adapters, the *_ops.cpp files, are compiled like the kernels themselves: once for each
-// instruction set, in its namespace.
+// The operations' kernels. Their adapters, the *_kernels.cpp files, are compiled like the kernels themselves: once for
+// each instruction set, in its namespace.
 #pragma once
 
 #include "kernel.h"

@@ -1,4 +1,6 @@
-#include "kernel.h"
+#include "op.h"
+
+#include "ops/families.h"
 
 namespace rdi {
 
@@ -20,7 +22,7 @@ void describe(Message& message, const Value& value) {
 
 bool NodeSetup::expect(bool ok, const char* what) {
   if (ok) return true;
-  message_.clear() << "[" << node.kernel->name << "] node " << number_ << ": Expected " << what << " but received ";
+  message_.clear() << "[" << node.op->name << "] node " << number_ << ": Expected " << what << " but received ";
   for (int32_t i = 0; i < node.inputCount; i++) {
     message_ << (i > 0 ? ", " : "");
     if (hasInput(i)) {
@@ -52,6 +54,17 @@ bool NodeSetup::operands(int32_t required, int32_t optional, int32_t attributes,
     ok = !hasInput(i) || (input(i).dtype == DType::I32) == ((i32Inputs >> i & 1) != 0);
   }
   return expect(ok, "the kernel's element types");
+}
+
+const Op* findOp(const char* name) {
+  const OpList lists[] = {convOps(), linearOps(), poolOps(),   normOps(),  elementwiseOps(),
+                          lossOps(), randomOps(), layoutOps(), reduceOps()};
+  for (const OpList& list : lists) {
+    for (size_t i = 0; i < list.count; i++) {
+      if (sameText(list.first[i].name, name)) return &list.first[i];
+    }
+  }
+  return nullptr;
 }
 
 }  // namespace rdi

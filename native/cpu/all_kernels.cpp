@@ -1,4 +1,4 @@
-#include "memory.h"
+#include "core/memory.h"
 #include "op_kernels.h"
 
 namespace rdi::inline RDI_ISA {

@@ -7,28 +7,11 @@ namespace {
 
 using namespace kernels;
 
-bool prepareSumPerImage(NodeSetup& setup) {
-  return setup.operands(1, 0, 0) &&
-         setup.expect(setup.input(0).perImage && isImageScalar(setup.output()), "x [N,...] and an output [N]");
-}
-
 void runSumPerImage(const NodeRun& run) { sumRows(run.in(0), run.out(), run.images, run.value(0).elements); }
-
-bool prepareSumAll(NodeSetup& setup) {
-  return setup.operands(1, 0, 0) &&
-         setup.expect(!setup.input(0).perImage && isWholeScalar(setup.output()), "a whole input and a scalar output");
-}
 
 void runSumAll(const NodeRun& run) { sumRows(run.in(0), run.out(), 1, run.value(0).elements); }
 
-bool prepareReduceBatch(NodeSetup& setup) {
-  if (!setup.operands(1, 0, 1) ||
-      !setup.expect(isImageScalar(setup.input(0)) && isWholeScalar(setup.output()), "x [N] and a scalar output")) {
-    return false;
-  }
-  setup.node.accumulatorFloats = 1;
-  return true;
-}
+void prepareReduceBatch(NodeView& view) { view.node.accumulatorFloats = 1; }
 
 void accumulateBatch(const NodeRun& run, float* accumulator) {
   float sum;
@@ -41,16 +24,7 @@ void finishBatch(const NodeRun& run, const float* const* accumulators, int32_t c
   if (run.attribute(0) != 0) *run.out() /= float(run.batch);
 }
 
-bool prepareChannelSum(NodeSetup& setup) {
-  if (!setup.operands(1, 0, 0)) return false;
-  const Value &dy = setup.input(0), &y = setup.output();
-  if (!setup.expect((isImage(dy) || isMatrixRow(dy)) && !y.perImage && y.rank == 1 && y.dims[0] == dy.dims[0],
-                    "dy [N,C] or [N,C,H,W] and an output [C]")) {
-    return false;
-  }
-  setup.node.accumulatorFloats = y.elements;
-  return true;
-}
+void prepareChannelSum(NodeView& view) { view.node.accumulatorFloats = view.output().elements; }
 
 void accumulateChannels(const NodeRun& run, float* accumulator) {
   int32_t channels = run.value(0).dims[0];
@@ -63,8 +37,8 @@ void finishChannels(const NodeRun& run, const float* const* accumulators, int32_
 }
 
 constexpr Kernel list[] = {
-    {.name = "sumPerImage", .prepare = prepareSumPerImage, .run = runSumPerImage},
-    {.name = "sumAll", .prepare = prepareSumAll, .run = runSumAll},
+    {.name = "sumPerImage", .run = runSumPerImage},
+    {.name = "sumAll", .run = runSumAll},
     {.name = "reduceBatch", .prepare = prepareReduceBatch, .accumulate = accumulateBatch, .finish = finishBatch},
     {.name = "channelSum", .prepare = prepareChannelSum, .accumulate = accumulateChannels, .finish = finishChannels},
 };

@@ -22,4 +22,7 @@ const InstructionSet& instructionSet(size_t index);
 // By name, or the first that this machine has if `name` is null. Null if it is unknown or this machine lacks it.
 const InstructionSet* chooseInstructionSet(const char* name);
 
+// Gives every node of a checked plan its kernel, and prepares it.
+[[nodiscard]] bool bindKernels(const InstructionSet& set, Plan& plan, Message& message);
+
 }  // namespace rdi
