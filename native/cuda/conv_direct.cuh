@@ -21,7 +21,7 @@ RDI_DEVICE void forEachTap(const ConvGrid& g, const GridPixel& p, Visit visit) {
   }
 }
 
-__global__ void convDirect(ConvArguments a) {
+RDI_KERNEL void convDirect(ConvArguments a) {
   const ConvGrid& g = a.grid;
   const int32_t outChannels = g.groups * g.width;
   const int64_t total = int64_t(imagesNow(a.images)) * g.rows * g.columns * outChannels;
@@ -40,7 +40,7 @@ __global__ void convDirect(ConvArguments a) {
 }
 
 // One group, and a number of output channels that 4 divides.
-__global__ void convDirect4(ConvArguments a) {
+RDI_KERNEL void convDirect4(ConvArguments a) {
   const ConvGrid& g = a.grid;
   const int32_t vectors = g.width / 4;
   const int64_t total = int64_t(imagesNow(a.images)) * g.rows * g.columns * vectors;

@@ -17,7 +17,7 @@ struct ConvGemm {
 };
 
 template <class Arithmetic, int Rows, int Columns>
-__global__ void __launch_bounds__(blockThreads) convGemm(ConvArguments a) {
+RDI_KERNEL void __launch_bounds__(blockThreads) convGemm(ConvArguments a) {
   using Tile = ConvGemm<Arithmetic, Rows, Columns>;
   constexpr int vectors = Tile::depth / 4, rowsAtOnce = blockThreads / vectors, rowCopies = Rows / rowsAtOnce;
   const ConvGrid& g = a.grid;

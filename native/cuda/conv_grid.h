@@ -18,7 +18,7 @@ struct ConvGrid {
   int32_t groups, depth, width;  // channels of a group: of the input, which are summed over, and of the output
 };
 
-inline ConvGrid forwardGrid(const ConvShape& s) {
+inline ConvGrid forwardGrid(const kernels::ConvShape& s) {
   return {.inHeight = s.inHeight,
           .inWidth = s.inWidth,
           .outHeight = s.outHeight,
@@ -45,7 +45,7 @@ inline ConvGrid forwardGrid(const ConvShape& s) {
 }
 
 // The input gradient of the pixels whose position is (y, x) modulo the stride: each such class meets other elements of the kernel.
-inline ConvGrid inputGradGrid(const ConvShape& s, int32_t y, int32_t x) {
+inline ConvGrid inputGradGrid(const kernels::ConvShape& s, int32_t y, int32_t x) {
   const int32_t firstY = (y + s.padding) % s.stride, firstX = (x + s.padding) % s.stride;
   const auto count = [&](int32_t size, int32_t first) { return size > first ? (size - first + s.stride - 1) / s.stride : 0; };
   return {.inHeight = s.outHeight,

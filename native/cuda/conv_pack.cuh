@@ -19,7 +19,7 @@ struct PackArguments {
   int32_t total;    // of the packed floats
 };
 
-__global__ void packWeights(PackArguments a) {
+RDI_KERNEL void packWeightsKernel(PackArguments a) {
   for (int32_t i = blockIdx.x * blockDim.x + threadIdx.x; i < a.total; i += gridDim.x * blockDim.x) {
     int32_t column = i % a.step, row = i / a.step, group;
     if (a.grouped) {

@@ -27,7 +27,7 @@ struct WeightGradGemm {
 // A product whose rows are taps × input channels, whose columns are output channels, and whose depth are pixels. Blocks: x rows of all
 // parts, y columns, z groups.
 template <class Arithmetic, int Columns>
-__global__ void __launch_bounds__(blockThreads) weightGradGemm(WeightGradArguments a) {
+RDI_KERNEL void __launch_bounds__(blockThreads) weightGradGemm(WeightGradArguments a) {
   using Tile = WeightGradGemm<Arithmetic, Columns>;
   const ConvGrid& g = a.grid;
   const int32_t totalRows = g.kernelTaps * g.depth, rowBlocks = (totalRows + Tile::rows - 1) / Tile::rows;
@@ -92,7 +92,7 @@ __global__ void __launch_bounds__(blockThreads) weightGradGemm(WeightGradArgumen
 }
 
 // Few channels: every thread sums one weight. Blocks: x weights, y parts.
-__global__ void weightGradDirect(WeightGradArguments a) {
+RDI_KERNEL void weightGradDirect(WeightGradArguments a) {
   const ConvGrid& g = a.grid;
   const int32_t outChannels = g.groups * g.width, inChannels = g.groups * g.depth;
   const int32_t weights = g.kernelTaps * g.depth * outChannels, i = blockIdx.x * blockDim.x + threadIdx.x;
@@ -128,7 +128,7 @@ struct WeightGradFoldArguments {
   float* dw;  // [O,C/groups,K,K], which the sums are added to
 };
 
-__global__ void weightGradFold(WeightGradFoldArguments a) {
+RDI_KERNEL void weightGradFold(WeightGradFoldArguments a) {
   const int32_t outChannels = a.groups * a.width, weights = a.taps * a.depth * outChannels;
   for (int32_t i = blockIdx.x * blockDim.x + threadIdx.x; i < weights; i += gridDim.x * blockDim.x) {
     float sum = 0;

@@ -13,7 +13,7 @@ struct UnaryArguments {
 };
 
 template <class F>
-__global__ void unaryKernel(UnaryArguments p) {
+RDI_KERNEL void unaryKernel(UnaryArguments p) {
   forEachIndex(countOf(p.extent), [&](int64_t i) { p.y[i] = F::of(p.x[i], p.a, p.b); });
 }
 
@@ -47,23 +47,23 @@ struct Clamp {
 };
 
 // How an operand meets the output's elements: one for each, one for each image, or one for all.
-struct Operand {
+struct Spread {
   const float* values;
   int64_t step;  // how many elements share a value: 1, those of an image, or (0) all
 };
 
-RDI_DEVICE float valueAt(const Operand& o, int64_t i) {
+RDI_DEVICE float valueAt(const Spread& o, int64_t i) {
   return o.values[o.step == 1 ? i : o.step == 0 ? 0 : i / o.step];
 }
 
 struct BinaryArguments {
   Extent extent;
-  Operand a, b;
+  Spread a, b;
   float* y;
 };
 
 template <class F>
-__global__ void binaryKernel(BinaryArguments p) {
+RDI_KERNEL void binaryKernel(BinaryArguments p) {
   forEachIndex(countOf(p.extent), [&](int64_t i) { p.y[i] = F::of(valueAt(p.a, i), valueAt(p.b, i)); });
 }
 
@@ -101,7 +101,7 @@ struct SelectArguments {
   float* y;
 };
 
-__global__ void selectKernel(SelectArguments p) {
+RDI_KERNEL void selectKernel(SelectArguments p) {
   forEachIndex(countOf(p.extent), [&](int64_t i) {
     const float* from = p.condition[i / p.extent.elements] != 0 ? p.a : p.b;
     reinterpret_cast<uint32_t*>(p.y)[i] = reinterpret_cast<const uint32_t*>(from)[i];
@@ -117,7 +117,7 @@ struct ChannelAffineArguments {
   float* y;
 };
 
-__global__ void channelAffineKernel(ChannelAffineArguments p) {
+RDI_KERNEL void channelAffineKernel(ChannelAffineArguments p) {
   forEachIndex(countOf(p.extent), [&](int64_t i) {
     const int32_t channel = int32_t(i % p.channels);
     p.y[i] = p.x[i] * p.scale[channel] + p.shift[channel];
@@ -131,19 +131,19 @@ struct ScaleRowsArguments {
   float* y;
 };
 
-__global__ void scaleRowsKernel(ScaleRowsArguments p) {
+RDI_KERNEL void scaleRowsKernel(ScaleRowsArguments p) {
   forEachIndex(p.count, [&](int64_t i) { p.y[i] = p.x[i] * p.scale[i / p.rowElements]; });
 }
 
 struct FillArguments {
   Extent extent;
-  Operand from;    // null: `value`
+  Spread from;     // null: `value`
   float value;
   float divideBy;
   float* y;
 };
 
-__global__ void fillKernel(FillArguments p) {
+RDI_KERNEL void fillKernel(FillArguments p) {
   forEachIndex(countOf(p.extent), [&](int64_t i) {
     p.y[i] = (p.from.values ? valueAt(p.from, i) : p.value) / p.divideBy;
   });

@@ -14,7 +14,7 @@ struct LayoutArguments {
 };
 
 // Neighbouring threads write neighbouring places.
-__global__ void nchwToNhwcKernel(LayoutArguments p) {
+RDI_KERNEL void nchwToNhwcKernel(LayoutArguments p) {
   const int64_t elements = p.channels * p.pixels;
   forEachIndex(countOf({p.images, elements}), [&](int64_t i) {
     const int64_t image = i / elements, inside = i % elements;
@@ -22,7 +22,7 @@ __global__ void nchwToNhwcKernel(LayoutArguments p) {
   });
 }
 
-__global__ void nhwcToNchwKernel(LayoutArguments p) {
+RDI_KERNEL void nhwcToNchwKernel(LayoutArguments p) {
   const int64_t elements = p.channels * p.pixels;
   forEachIndex(countOf({p.images, elements}), [&](int64_t i) {
     const int64_t image = i / elements, inside = i % elements;
@@ -37,7 +37,7 @@ struct CopyArguments {
 };
 
 // Of any type of 4 bytes.
-__global__ void copyKernel(CopyArguments p) {
+RDI_KERNEL void copyKernel(CopyArguments p) {
   forEachIndex(countOf(p.extent), [&](int64_t i) {
     reinterpret_cast<uint32_t*>(p.y)[i] = reinterpret_cast<const uint32_t*>(p.x)[i];
   });

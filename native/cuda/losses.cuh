@@ -149,7 +149,7 @@ struct MarginGrad {
 };
 
 template <class F>
-__global__ void logitsKernel(LogitsArguments p) {
+RDI_KERNEL void logitsKernel(LogitsArguments p) {
   forEachIndex(countOf({p.images, 1}), [&](int64_t image) { F::run(p, image, p.logits + image * p.classes); });
 }
 

@@ -23,7 +23,7 @@ struct NormArguments {
 
 RDI_DEVICE float inverseDeviation(float variance, float eps) { return 1.0f / sqrtf(variance + eps); }
 
-__global__ void batchNormKernel(NormArguments p) {
+RDI_KERNEL void batchNormKernel(NormArguments p) {
   forEachIndex(countOf(p.extent), [&](int64_t i) {
     const int32_t c = int32_t(i % p.channels);
     const float scale = p.weight[c] * inverseDeviation(p.moments[p.channels + c], p.eps);
@@ -34,7 +34,7 @@ __global__ void batchNormKernel(NormArguments p) {
 }
 
 // With s = weight / deviation: dx = s · (dy − Σ dy / rows) − s · Σ dy·x̂ / (rows · deviation) · (x − mean).
-__global__ void batchNormInputGradKernel(NormArguments p) {
+RDI_KERNEL void batchNormInputGradKernel(NormArguments p) {
   forEachIndex(countOf(p.extent), [&](int64_t i) {
     const int32_t c = int32_t(i % p.channels);
     const float inverse = inverseDeviation(p.moments[p.channels + c], p.eps);
@@ -52,7 +52,7 @@ struct FinishArguments {
   float* y;
 };
 
-__global__ void momentsFinishKernel(FinishArguments p) {
+RDI_KERNEL void momentsFinishKernel(FinishArguments p) {
   forEachIndex(p.channels, [&](int64_t c) {
     const float rows = p.accumulator[c], squares = p.accumulator[2 * p.channels + c];
     p.y[c] = p.accumulator[p.channels + c];
@@ -61,7 +61,7 @@ __global__ void momentsFinishKernel(FinishArguments p) {
   });
 }
 
-__global__ void gradSumsFinishKernel(FinishArguments p) {
+RDI_KERNEL void gradSumsFinishKernel(FinishArguments p) {
   forEachIndex(p.channels, [&](int64_t c) {
     p.y[c] = p.accumulator[c];
     p.y[p.channels + c] =

@@ -8,7 +8,7 @@ namespace rdi::cuda {
 
 struct PoolArguments {
   Images images;
-  PoolShape shape;
+  kernels::PoolShape shape;
   const float* x;   // of the maximum and its gradient
   const float* dy;  // of gradients
   float* y;
@@ -24,13 +24,13 @@ RDI_DEVICE PoolPlace poolPlace(int64_t i, int32_t height, int32_t width, int32_t
   return {pixel / (height * width), int32_t(pixel / width % height), int32_t(pixel % width), int32_t(i % channels)};
 }
 
-RDI_DEVICE int64_t poolInput(const PoolShape& s, int64_t image, int32_t y, int32_t x, int32_t channel) {
+RDI_DEVICE int64_t poolInput(const kernels::PoolShape& s, int64_t image, int32_t y, int32_t x, int32_t channel) {
   return ((image * s.inHeight + y) * s.inWidth + x) * s.channels + channel;
 }
 
 // Calls visit(y, x) for the pixels of a window that lie inside the image.
 template <class Visit>
-RDI_DEVICE void forEachOfWindow(const PoolShape& s, int32_t outY, int32_t outX, Visit visit) {
+RDI_DEVICE void forEachOfWindow(const kernels::PoolShape& s, int32_t outY, int32_t outX, Visit visit) {
   const int32_t top = outY * s.stride - s.padding, left = outX * s.stride - s.padding;
   for (int32_t y = top < 0 ? 0 : top; y < top + s.kernel && y < s.inHeight; y++) {
     for (int32_t x = left < 0 ? 0 : left; x < left + s.kernel && x < s.inWidth; x++) visit(y, x);
@@ -39,7 +39,7 @@ RDI_DEVICE void forEachOfWindow(const PoolShape& s, int32_t outY, int32_t outX, 
 
 // Calls visit(outY, outX) for the windows that a pixel lies in.
 template <class Visit>
-RDI_DEVICE void forEachWindowOf(const PoolShape& s, int32_t y, int32_t x, Visit visit) {
+RDI_DEVICE void forEachWindowOf(const kernels::PoolShape& s, int32_t y, int32_t x, Visit visit) {
   const auto first = [&](int32_t at) {
     const int32_t reach = at + s.padding - s.kernel;  // the last place that a window does not come from
     return reach < 0 ? 0 : reach / s.stride + 1;
@@ -59,20 +59,20 @@ RDI_DEVICE int64_t maximumOf(const PoolArguments& p, int64_t image, int32_t outY
   return best;
 }
 
-RDI_DEVICE int64_t poolOutput(const PoolShape& s, int64_t image, int32_t y, int32_t x, int32_t channel) {
+RDI_DEVICE int64_t poolOutput(const kernels::PoolShape& s, int64_t image, int32_t y, int32_t x, int32_t channel) {
   return ((image * s.outHeight + y) * s.outWidth + x) * s.channels + channel;
 }
 
-__global__ void maxPoolKernel(PoolArguments p) {
-  const PoolShape& s = p.shape;
+RDI_KERNEL void maxPoolKernel(PoolArguments p) {
+  const kernels::PoolShape& s = p.shape;
   forEachIndex(countOf({p.images, int64_t(s.outHeight) * s.outWidth * s.channels}), [&](int64_t i) {
     const PoolPlace at = poolPlace(i, s.outHeight, s.outWidth, s.channels);
     p.y[i] = p.x[maximumOf(p, at.image, at.y, at.x, at.channel)];
   });
 }
 
-__global__ void maxPoolGradKernel(PoolArguments p) {
-  const PoolShape& s = p.shape;
+RDI_KERNEL void maxPoolGradKernel(PoolArguments p) {
+  const kernels::PoolShape& s = p.shape;
   forEachIndex(countOf({p.images, int64_t(s.inHeight) * s.inWidth * s.channels}), [&](int64_t i) {
     const PoolPlace at = poolPlace(i, s.inHeight, s.inWidth, s.channels);
     float sum = 0;
@@ -85,8 +85,8 @@ __global__ void maxPoolGradKernel(PoolArguments p) {
   });
 }
 
-__global__ void avgPoolKernel(PoolArguments p) {
-  const PoolShape& s = p.shape;
+RDI_KERNEL void avgPoolKernel(PoolArguments p) {
+  const kernels::PoolShape& s = p.shape;
   const float scale = 1.0f / float(s.kernel * s.kernel);
   forEachIndex(countOf({p.images, int64_t(s.outHeight) * s.outWidth * s.channels}), [&](int64_t i) {
     const PoolPlace at = poolPlace(i, s.outHeight, s.outWidth, s.channels);
@@ -97,8 +97,8 @@ __global__ void avgPoolKernel(PoolArguments p) {
   });
 }
 
-__global__ void avgPoolGradKernel(PoolArguments p) {
-  const PoolShape& s = p.shape;
+RDI_KERNEL void avgPoolGradKernel(PoolArguments p) {
+  const kernels::PoolShape& s = p.shape;
   const float scale = 1.0f / float(s.kernel * s.kernel);
   forEachIndex(countOf({p.images, int64_t(s.inHeight) * s.inWidth * s.channels}), [&](int64_t i) {
     const PoolPlace at = poolPlace(i, s.inHeight, s.inWidth, s.channels);

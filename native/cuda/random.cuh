@@ -32,7 +32,7 @@ RDI_DEVICE void philox(uint32_t (&c)[4], uint32_t k0, uint32_t k1) {
 }
 
 // A thread makes the four numbers of a block.
-__global__ void randomKernel(RandomArguments p) {
+RDI_KERNEL void randomKernel(RandomArguments p) {
   const int64_t elements = p.channels * p.pixels, blocks = (elements + 3) / 4;
   const uint32_t seed0 = uint32_t(p.seed[0]), seed1 = uint32_t(p.seed[1]);
   forEachIndex(countOf({p.images, blocks}), [&](int64_t i) {

@@ -64,7 +64,7 @@ struct MomentsState {
 
 // A block takes `lanes` channels of a part of the rows. Blocks: x parts, y channels. Shared memory: a State a thread.
 template <class State, int lanes>
-__global__ void channelPartial(ChannelArguments p) {
+RDI_KERNEL void channelPartial(ChannelArguments p) {
   RDI_SHARED_MEMORY(memory);
   float* const shared = reinterpret_cast<float*>(memory);
   constexpr int rowsAtOnce = reduceThreads / lanes;
@@ -93,7 +93,7 @@ __global__ void channelPartial(ChannelArguments p) {
 
 // Merges the parts into the accumulator.
 template <class State>
-__global__ void channelFold(ChannelArguments p) {
+RDI_KERNEL void channelFold(ChannelArguments p) {
   forEachIndex(p.channels, [&](int64_t channel) {
     State state;
     RDI_UNROLL_LOOP
@@ -120,7 +120,7 @@ struct RowSumArguments {
 };
 
 // y[row] = Σ x[row][*]. Blocks: rows. Shared memory: a float a thread.
-__global__ void rowSumKernel(RowSumArguments p) {
+RDI_KERNEL void rowSumKernel(RowSumArguments p) {
   RDI_SHARED_MEMORY(memory);
   float* const shared = reinterpret_cast<float*>(memory);
   if (int32_t(blockIdx.x) >= (p.rows.counted ? *p.rows.counted : p.rows.most)) return;

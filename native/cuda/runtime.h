@@ -14,3 +14,5 @@
 #define RDI_UNROLL_LOOP _Pragma("unroll")
 #endif
 #define RDI_DEVICE __device__ __forceinline__
+// In headers, of which each file that includes them takes what it needs.
+#define RDI_KERNEL [[maybe_unused]] static __global__

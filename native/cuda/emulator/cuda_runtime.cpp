@@ -82,13 +82,13 @@ cudaError_t launch(cudaStream_t stream, dim3 grid, dim3 block, size_t bytes, std
     return cudaErrorInvalidConfiguration;
   }
   return enqueue(stream, [=, thread = std::move(thread)] {
-    position.blockDim = block;
-    position.gridDim = grid;
+    position.size = block;
+    position.blocks = grid;
     auto run = [](void* self, int) { (*static_cast<const std::function<void()>*>(self))(); };
     for (unsigned z = 0; z < grid.z; z++) {
       for (unsigned y = 0; y < grid.y; y++) {
         for (unsigned x = 0; x < grid.x; x++) {
-          position.blockIdx = {x, y, z};
+          position.block = {x, y, z};
           runBlock(int(block.x), bytes, run, const_cast<std::function<void()>*>(&thread));
         }
       }

@@ -39,16 +39,16 @@ inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z,
 
 namespace rdi::emulator {
 struct Position {
-  dim3 blockIdx, blockDim, gridDim;
+  dim3 block, size, blocks;
 };
 inline thread_local Position position;
 // Blocks have one dimension.
 inline dim3 threadPosition() { return {unsigned(runningThread()), 0, 0}; }
 }  // namespace rdi::emulator
 #define threadIdx (::rdi::emulator::threadPosition())
-#define blockIdx (::rdi::emulator::position.blockIdx)
-#define blockDim (::rdi::emulator::position.blockDim)
-#define gridDim (::rdi::emulator::position.gridDim)
+#define blockIdx (::rdi::emulator::position.block)
+#define blockDim (::rdi::emulator::position.size)
+#define gridDim (::rdi::emulator::position.blocks)
 
 inline void __syncthreads(int line = __builtin_LINE()) { rdi::emulator::syncBlock(line); }
 inline void __syncwarp() { rdi::emulator::syncWarp(); }
