@@ -35,9 +35,13 @@ namespace {
 
 using namespace rdi;
 
-constexpr const char* noEngine =
-    "Expected an instruction set of this machine, and memory and threads for the workers, but an engine could not be "
-    "created";
+// Why the last engine could not be created. Engines may be created on several threads at once.
+const char* creationError = "";
+
+rdi_engine* cannotCreate(const char* why) {
+  __atomic_store_n(&creationError, why, __ATOMIC_RELAXED);
+  return nullptr;
+}
 
 int32_t refuse(rdi_plan* plan, const char* name, const char* expected, int64_t received) {
   plan->error.clear() << "Expected " << expected << " for " << name << " but received " << received;
@@ -98,11 +102,21 @@ int32_t rdi_isa_supported(int32_t index) {
   return index >= 0 && index < rdi_isa_count() && instructionSet(size_t(index)).supported();
 }
 
-rdi_engine* rdi_engine_create(int32_t workers, const char* isa) {
+int32_t rdi_device_count(void) { return 1; }
+
+const char* rdi_device_name(int32_t device) { return device == 0 ? "cpu" : nullptr; }
+
+size_t rdi_device_bytes(int32_t) { return 0; }
+
+rdi_engine* rdi_engine_create(int32_t workers, const char* isa, int32_t device, int32_t precision) {
+  constexpr const char* noRoom =
+      "Expected memory and threads for the workers of an engine but received less than they need";
+  if (device != 0) return cannotCreate("Expected 0 for device, the processor, but received another");
+  if (precision != RDI_FP32) return cannotCreate("Expected fp32 for precision on the processor but received another");
   const InstructionSet* set = chooseInstructionSet(isa);
-  if (!set) return nullptr;
+  if (!set) return cannotCreate("Expected an instruction set of this machine but received another");
   void* memory = systemAllocate(sizeof(rdi_engine));
-  if (!memory) return nullptr;
+  if (!memory) return cannotCreate(noRoom);
   auto engine = new (memory) rdi_engine(*set);
   if (engine->pool.start(engine->heap, workers, engine->error)) {
     engine->ownBytes = engine->heap.liveBytes();
@@ -110,7 +124,7 @@ rdi_engine* rdi_engine_create(int32_t workers, const char* isa) {
   }
   engine->~rdi_engine();
   systemFree(memory);
-  return nullptr;
+  return cannotCreate(noRoom);
 }
 
 void rdi_engine_stop(rdi_engine* engine) { __atomic_store_n(&engine->stopped, 1, __ATOMIC_RELAXED); }
@@ -132,6 +146,16 @@ void* rdi_worker_stack(rdi_engine* engine, int32_t worker) { return engine->pool
 void* rdi_alloc(rdi_engine* engine, size_t bytes) { return engine->heap.allocate(bytes, engine->error); }
 
 void rdi_free(rdi_engine* engine, void* memory) { engine->heap.release(memory); }
+
+int32_t rdi_write(rdi_engine*, void* to, const void* from, size_t bytes) {
+  copyBytes(to, from, bytes);
+  return RDI_OK;
+}
+
+int32_t rdi_read(rdi_engine*, void* to, const void* from, size_t bytes) {
+  copyBytes(to, from, bytes);
+  return RDI_OK;
+}
 
 size_t rdi_live_bytes(const rdi_engine* engine) { return engine->heap.liveBytes() - engine->ownBytes; }
 
@@ -186,6 +210,8 @@ int32_t rdi_adaptive_run(rdi_plan* plan, int32_t batch, const float* thresholds,
 
 const char* rdi_run_error(const rdi_plan* plan) { return plan->error.text(); }
 
-const char* rdi_last_error(const rdi_engine* engine) { return engine ? engine->error.text() : noEngine; }
+const char* rdi_last_error(const rdi_engine* engine) {
+  return engine ? engine->error.text() : __atomic_load_n(&creationError, __ATOMIC_RELAXED);
+}
 
 }  // extern "C"

@@ -2,15 +2,27 @@ import { BackendError, expectArgument } from "../../util/errors.js";
 import type { AdaptiveRunArguments, BufferUse, NativeAbi, OrdinaryRunArguments, Pointer } from "./abi.js";
 
 /** The interface of `native/core/rdi.h` that this version speaks: `RDI_ABI_VERSION`. */
-export const ABI_VERSION = 1;
+export const ABI_VERSION = 2;
 
 /** What `rdi_net.node` exports. */
 export interface Addon {
   readonly abiVersion: number;
   /** That its kernels were compiled for, the widest first, and whether this machine has them. */
   readonly instructionSets: readonly { readonly name: string; readonly supported: boolean }[];
-  readonly Engine: new (threads: number, instructionSet?: string) => EngineObject;
+  /** That engines can be created on, and the bytes of memory of their own: 0 for the processor, which has the machine's. */
+  readonly devices: readonly { readonly name: string; readonly bytes: number }[];
+  /** Why there are no devices. */
+  readonly noDevices?: string;
+  readonly Engine: new (
+    threads: number,
+    instructionSet: string | undefined,
+    device: number,
+    precision: MatrixPrecision,
+  ) => EngineObject;
 }
+
+/** The arithmetic of matrix products (convolutions, fully connected layers); their sums are of 32-bit floats in all of them. */
+export type MatrixPrecision = "fp32" | "tf32" | "fp16" | "bf16";
 
 /** The class of `native/addon/engine.h`. */
 interface EngineObject {
@@ -51,6 +63,10 @@ export interface AddonOptions {
   readonly threads: number;
   /** One of the addon's; the widest that this machine has if absent. */
   readonly instructionSet?: string | undefined;
+  /** The number of one of the addon's devices; the first if absent. */
+  readonly device?: number | undefined;
+  /** "fp32" if absent; the processor has no other. */
+  readonly precision?: MatrixPrecision | undefined;
 }
 
 /** The most that `native/cpu/thread_pool.h` allows. */
@@ -59,9 +75,11 @@ const MAX_THREADS = 256;
 /**
  * Starts an engine of the addon. Its work is done on threads of its own; those do not keep the process alive, but a result that is awaited does.
  *
- * @throws ArgumentError on a thread count out of range; BackendError on an instruction set that the addon or this machine lacks, or if no threads can be had
+ * @throws ArgumentError on a thread count out of range; BackendError on a device or an instruction set that the addon or this machine lacks, a precision that the
+ *   device lacks, or if no threads can be had
  */
-export function openAddonEngine(addon: Addon, { threads, instructionSet }: AddonOptions): NativeAbi {
+export function openAddonEngine(addon: Addon, options: AddonOptions): NativeAbi {
+  const { threads, instructionSet, device = 0, precision = "fp32" } = options;
   expectArgument(
     Number.isInteger(threads) && threads >= 1 && threads <= MAX_THREADS,
     "threads",
@@ -74,7 +92,13 @@ export function openAddonEngine(addon: Addon, { threads, instructionSet }: Addon
       `Expected an instruction set of this machine (${here.join(", ")}) but received ${JSON.stringify(instructionSet)}`,
     );
   }
-  return new AddonEngine(addon, threads, instructionSet);
+  if (addon.devices[device] === undefined) {
+    const devices = addon.devices.map(({ name }, i) => `${i}: ${name}`).join("; ");
+    throw new BackendError(
+      `Expected a device of this machine (${devices || (addon.noDevices ?? "none")}) but received ${device}`,
+    );
+  }
+  return new AddonEngine(addon, threads, instructionSet, device, precision);
 }
 
 class AddonEngine implements NativeAbi {
@@ -88,8 +112,10 @@ class AddonEngine implements NativeAbi {
     addon: Addon,
     readonly threads: number,
     instructionSet: string | undefined,
+    device: number,
+    precision: MatrixPrecision,
   ) {
-    this.#engine = attempt(() => new addon.Engine(threads, instructionSet));
+    this.#engine = attempt(() => new addon.Engine(threads, instructionSet, device, precision));
     this.instructionSet = this.#engine.instructionSet;
   }
 
