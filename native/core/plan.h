@@ -9,7 +9,7 @@
 namespace rdi {
 
 struct Op;
-struct Kernel;  // of the CPU's engine (cpu/kernel.h)
+struct Kernel;  // how the engine runs an operation: each engine defines its own
 
 enum class Storage : int32_t { External, Arena, Shared, Queue };
 enum class DType : int32_t { F32, I32 };
@@ -39,7 +39,7 @@ struct Node {
   alignas(8) unsigned char state[64];  // what its check keeps, a plain struct; an engine may keep more there
 
   // Set by the engine.
-  const Kernel* kernel;      // the CPU's
+  const Kernel* kernel;
   size_t scratchFloats;      // of a full tile
   size_t packedFloats;       // of its weights as the engine wants them; 0 if it takes them as they are
   size_t accumulatorFloats;  // of each worker, for reductions

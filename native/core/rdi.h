@@ -28,6 +28,7 @@ enum rdi_status : int32_t {
   RDI_BAD_ARGUMENT = -2,  // batch, repeat, buffers … out of range
   RDI_OUT_OF_MEMORY = -3,
   RDI_CANCELLED = -4,  // the run was cancelled: what it would have written is incomplete
+  RDI_DEVICE_FAILED = -5,
 };
 
 // Grows with every change of this interface or of the plan format.

@@ -4,6 +4,7 @@
 #include "adaptive_run.h"
 #include "core/plan_decoder.h"
 #include "core/rdi.h"
+#include "core/run_checks.h"
 #include "instruction_set.h"
 #include "ordinary_run.h"
 #include "plan_memory.h"
@@ -41,32 +42,6 @@ const char* creationError = "";
 rdi_engine* cannotCreate(const char* why) {
   __atomic_store_n(&creationError, why, __ATOMIC_RELAXED);
   return nullptr;
-}
-
-int32_t refuse(rdi_plan* plan, const char* name, const char* expected, int64_t received) {
-  plan->error.clear() << "Expected " << expected << " for " << name << " but received " << received;
-  return RDI_BAD_ARGUMENT;
-}
-
-// What both kinds of run demand of their arguments.
-int32_t checkRun(rdi_plan* plan, bool adaptive, int32_t batch, void* const* buffers) {
-  if (plan->plan.adaptive() != adaptive) {
-    plan->error.clear() << (adaptive ? "Expected an adaptive plan but received an ordinary one"
-                                     : "Expected an ordinary plan but received an adaptive one");
-    return RDI_BAD_ARGUMENT;
-  }
-  if (batch < 1 || batch > plan->plan.maxBatch) {
-    plan->error.clear() << "Expected 1 to " << plan->plan.maxBatch << " for batch but received " << batch;
-    return RDI_BAD_ARGUMENT;
-  }
-  if (!buffers && plan->plan.externalCount > 0) return refuse(plan, "buffers", "a list of pointers", 0);
-  for (int32_t i = 0; i < plan->plan.externalCount; i++) {
-    if (buffers[i] && reinterpret_cast<uintptr_t>(buffers[i]) % 4 == 0) continue;
-    plan->error.clear() << "Expected an address, a multiple of 4, for buffer " << i << " but received "
-                        << uint64_t(uintptr_t(buffers[i]));
-    return RDI_BAD_ARGUMENT;
-  }
-  return RDI_OK;
 }
 
 int32_t finishRun(rdi_plan* plan, const RunContext& run, int32_t version) {
@@ -190,8 +165,7 @@ size_t rdi_plan_bytes(const rdi_plan* plan) { return plan->bytes; }
 
 int32_t rdi_plan_run(rdi_plan* plan, int32_t batch, int32_t repeat, void* const* buffers, int32_t version,
                      const int32_t* cancel) {
-  if (int32_t status = checkRun(plan, false, batch, buffers)) return status;
-  if (repeat < 1) return refuse(plan, "repeat", "at least 1", repeat);
+  if (int32_t status = checkOrdinaryRun(plan->plan, batch, repeat, buffers, plan->error)) return status;
   OrdinaryRun run(plan->plan, plan->engine->pool, {batch, buffers, cancel, &plan->engine->stopped}, repeat);
   run.run(isStale(plan, version));
   return finishRun(plan, run, version);
@@ -199,9 +173,8 @@ int32_t rdi_plan_run(rdi_plan* plan, int32_t batch, int32_t repeat, void* const*
 
 int32_t rdi_adaptive_run(rdi_plan* plan, int32_t batch, const float* thresholds, void* const* buffers,
                          float* probabilities, float* entropy, int32_t* exits, int32_t version, const int32_t* cancel) {
-  if (int32_t status = checkRun(plan, true, batch, buffers)) return status;
-  if (!thresholds && plan->plan.segments.size() > 1) return refuse(plan, "thresholds", "an address", 0);
-  if (!probabilities || !entropy || !exits) return refuse(plan, "the results", "addresses", 0);
+  const void* const results[] = {probabilities, entropy, exits};
+  if (int32_t status = checkAdaptiveRun(plan->plan, batch, buffers, thresholds, results, plan->error)) return status;
   AdaptiveRun run(plan->plan, plan->engine->pool, {batch, buffers, cancel, &plan->engine->stopped}, thresholds,
                   {probabilities, entropy, exits});
   run.run(isStale(plan, version));

@@ -1,22 +1,13 @@
 #include "ordinary_run.h"
 
+#include "core/run_checks.h"
+
 namespace rdi {
 
 void OrdinaryRun::run(bool stale) {
   stale_ = stale;
-  staleRepetitions_ = repeat_ > 1 && !plan.repeatsInside && overwritesCached();
+  staleRepetitions_ = repeat_ > 1 && !plan.repeatsInside && overwritesCached(plan, buffers);
   pool.run([](void* self, int32_t worker) { static_cast<OrdinaryRun*>(self)->work(worker); }, this);
-}
-
-// Whether a repetition changes parameters that something was cached from: a carried output may be bound to its input's
-// buffer.
-bool OrdinaryRun::overwritesCached() const {
-  for (size_t i = 0; i < plan.written.size(); i++) {
-    for (size_t k = 0; plan.written[i] && k < plan.cachedFrom.size(); k++) {
-      if (plan.cachedFrom[k] && buffers[i] == buffers[k]) return true;
-    }
-  }
-  return false;
 }
 
 void OrdinaryRun::work(int32_t worker) {

@@ -15,7 +15,6 @@ class OrdinaryRun : public RunContext {
 
  private:
   void work(int32_t worker);
-  bool overwritesCached() const;
   void runTiled(int32_t worker, int32_t phaseIndex, int32_t repeat);
   void runTile(WorkerMemory& memory, const Phase& phase, int32_t first, int32_t images, int32_t repeat);
   void carry(WorkerMemory& memory, int32_t images);

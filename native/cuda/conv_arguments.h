@@ -2,14 +2,9 @@
 #pragma once
 
 #include "conv_grid.h"
+#include "extent.cuh"
 
 namespace rdi::cuda {
-
-// How many images there are: as many as were counted on the device, if there is a count.
-struct Images {
-  int32_t most;
-  const int32_t* counted;
-};
 
 // y = relu(sum + bias + residual), or where mask > 0.
 struct ConvEpilogue {

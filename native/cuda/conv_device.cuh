@@ -6,8 +6,6 @@
 
 namespace rdi::cuda {
 
-RDI_DEVICE int32_t imagesNow(const Images& images) { return images.counted ? *images.counted : images.most; }
-
 // Where an output pixel is: the image, and its place in the grid.
 struct GridPixel {
   int32_t image, row, column;

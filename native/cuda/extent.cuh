@@ -1,10 +1,17 @@
 // How much there is to do, and the loop over it.
 #pragma once
 
-#include "conv_arguments.h"
 #include "runtime.h"
 
 namespace rdi::cuda {
+
+// How many images there are: as many as were counted on the device, if there is a count.
+struct Images {
+  int32_t most;
+  const int32_t* counted;
+};
+
+RDI_DEVICE int32_t imagesNow(const Images& images) { return images.counted ? *images.counted : images.most; }
 
 // The elements of some images, or of a whole value (one image).
 struct Extent {
@@ -13,7 +20,7 @@ struct Extent {
 };
 
 RDI_DEVICE int64_t countOf(const Extent& e) {
-  return e.elements * (e.images.counted ? *e.images.counted : e.images.most);
+  return e.elements * imagesNow(e.images);
 }
 
 // Calls visit(i) for this thread's share of 0 … count − 1.

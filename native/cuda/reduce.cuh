@@ -123,7 +123,7 @@ struct RowSumArguments {
 RDI_KERNEL void rowSumKernel(RowSumArguments p) {
   RDI_SHARED_MEMORY(memory);
   float* const shared = reinterpret_cast<float*>(memory);
-  if (int32_t(blockIdx.x) >= (p.rows.counted ? *p.rows.counted : p.rows.most)) return;
+  if (int32_t(blockIdx.x) >= imagesNow(p.rows)) return;
   const float* row = p.x + int64_t(blockIdx.x) * p.elements;
   float sum = 0;
   for (int64_t i = threadIdx.x; i < p.elements; i += reduceThreads) sum += row[i];

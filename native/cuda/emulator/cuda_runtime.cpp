@@ -155,6 +155,13 @@ cudaError_t cudaFreeAsync(void* given, cudaStream_t) {
   return memory().release(given) ? cudaSuccess : cudaErrorInvalidValue;
 }
 
+cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t* pool, int device) {
+  *pool = nullptr;
+  return device == 0 ? cudaSuccess : cudaErrorInvalidDevice;
+}
+
+cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t, cudaMemPoolAttr, void*) { return cudaSuccess; }
+
 cudaError_t cudaMallocHost(void** result, size_t bytes) {
   *result = malloc(bytes);
   return *result ? cudaSuccess : cudaErrorMemoryAllocation;

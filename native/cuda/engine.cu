@@ -1,0 +1,308 @@
+// The C ABI of core/rdi.h on a GPU.
+#include <new>
+
+#include "adaptive_run.h"
+#include "core/plan_decoder.h"
+#include "core/plan_packs.h"
+#include "core/rdi.h"
+#include "core/run_checks.h"
+#include "devices.h"
+#include "ordinary_run.h"
+#include "staging.h"
+
+using namespace rdi;
+using namespace rdi::cuda;
+
+struct rdi_engine {
+  rdi_engine(int32_t device, const char* architecture, const Device& facts)
+      : device(device), architecture(architecture), facts(facts) {}
+  ~rdi_engine() {
+    if (fault) cudaFreeHost(fault);
+  }
+
+  const int32_t device;
+  const char* const architecture;
+  const Device facts;
+  Heap heap;  // the host's, for what plans are decoded to
+  Stream stream;
+  DeviceMemory memory{stream};
+  Staging staging;
+  Fault* fault = nullptr;  // pinned: where the device's is copied to
+  Message error;
+  int32_t stopped = 0;
+  rdi_plan* firstPlan = nullptr;
+};
+
+struct rdi_plan {
+  explicit rdi_plan(rdi_engine* engine) : engine(engine) {}
+
+  rdi_engine* const engine;
+  rdi_plan* previous = nullptr;
+  rdi_plan* next = nullptr;
+  bool cached = false;  // whether what is kept from the parameters is that of `version`
+  int32_t version = 0;
+  Message error;
+  Plan plan = {};
+  PlanMemory memory = {};
+};
+
+namespace {
+
+// Why there is no device, or why the last engine of this thread could not be created.
+thread_local Message creationError;
+
+rdi_engine* cannotCreate(rdi_engine* engine) {
+  delete engine;
+  return nullptr;
+}
+
+const char* precisionName(int32_t precision) {
+  constexpr const char* names[] = {"fp32", "tf32", "fp16", "bf16"};
+  return names[precision];
+}
+
+// What the device is to compute in. TF32 is a wish for speed: where there is none, PyTorch too takes 32-bit floats.
+bool choosePrecision(const DeviceInfo& info, int32_t precision, int32_t& chosen) {
+  constexpr int32_t ampere = 80;
+  chosen = precision == RDI_TF32 && info.computeCapability < ampere ? int32_t(RDI_FP32) : precision;
+  return precision != RDI_BF16 || info.computeCapability >= ampere;
+}
+
+// A failure of the device, or none.
+int32_t describeFailure(Stream& stream, Message& message) {
+  const char* what = stream.failed();
+  const cudaError_t error = stream.takeError();
+  if (error == cudaSuccess) return RDI_OK;
+  message.clear() << "The GPU failed at [" << what << "]: " << cudaGetErrorString(error) << " ("
+                  << cudaGetErrorName(error) << ")";
+  // Some failures end all work of the process on the device.
+  if (cudaStreamSynchronize(stream.handle()) != cudaSuccess) {
+    cudaGetLastError();
+    message << ". It takes no more work from this process, which has to be started again";
+  }
+  return error == cudaErrorMemoryAllocation ? RDI_OUT_OF_MEMORY : RDI_DEVICE_FAILED;
+}
+
+bool bindKernels(rdi_engine* engine, Plan& plan) {
+  for (Node& node : plan.nodes) {
+    node.kernel = findKernel(node.op->name);
+    if (!node.kernel) {
+      engine->error.clear() << "Expected a kernel of \"" << node.op->name << "\" for CUDA but there is none";
+      return false;
+    }
+    NodeView view(plan, node);
+    if (node.kernel->prepare) node.kernel->prepare(view, engine->facts);
+  }
+  return true;
+}
+
+// Waits for a run, and tells what came of it.
+int32_t finishRun(rdi_plan* plan, const RunContext& run, int32_t version) {
+  rdi_engine* engine = plan->engine;
+  Stream& stream = engine->stream;
+  *engine->fault = {};
+  if (stream.error() == cudaSuccess) {
+    stream.check(cudaMemcpyAsync(engine->fault, plan->memory.fault, sizeof(Fault), cudaMemcpyDeviceToHost,
+                                 stream.handle()),
+                 "the end of a run");
+  }
+  stream.check(cudaStreamSynchronize(stream.handle()), "a run");
+  if (int32_t status = describeFailure(stream, plan->error)) {
+    // Graphs may have been cut short, and packed weights left unmade.
+    plan->memory.sections.clear();
+    plan->cached = false;
+    return status;
+  }
+  plan->cached = true;
+  plan->version = version;
+  if (engine->fault->node > 0) {
+    const Node& node = plan->plan.nodes[size_t(engine->fault->node - 1)];
+    // The logits are the input before the labels.
+    const int32_t classes = plan->plan.values[size_t(node.inputs[node.inputCount - 2])].dims[0];
+    plan->error.clear() << "[" << node.op->name << "] Expected labels from 0 to " << classes - 1 << " but received "
+                        << engine->fault->value;
+    return RDI_BAD_ARGUMENT;
+  }
+  if (!run.cancelled()) return RDI_OK;
+  plan->error.clear() << "The run was cancelled";
+  return RDI_CANCELLED;
+}
+
+bool isStale(const rdi_plan* plan, int32_t version) { return !plan->cached || plan->version != version; }
+
+// The device is a property of the calling thread.
+void enter(const rdi_engine* engine) { cudaSetDevice(engine->device); }
+
+}  // namespace
+
+extern "C" {
+
+int32_t rdi_isa_count(void) {
+  int32_t count = 0;
+  while (architectureName(count)) count++;
+  return count;
+}
+
+const char* rdi_isa_name(int32_t index) { return architectureName(index); }
+
+int32_t rdi_isa_supported(int32_t index) {
+  const char* name = architectureName(index);
+  const int32_t devices = name ? rdi_device_count() : 0;
+  for (int32_t i = 0; i < devices; i++) {
+    DeviceInfo info;
+    if (describeDevice(i, info) && info.architecture && sameText(info.architecture, name)) return 1;
+  }
+  return 0;
+}
+
+int32_t rdi_device_count(void) { return countDevices(creationError); }
+
+const char* rdi_device_name(int32_t device) {
+  thread_local DeviceInfo info;
+  return describeDevice(device, info) ? info.name.text() : nullptr;
+}
+
+size_t rdi_device_bytes(int32_t device) {
+  DeviceInfo info;
+  return describeDevice(device, info) ? info.bytes : 0;
+}
+
+rdi_engine* rdi_engine_create(int32_t, const char* isa, int32_t device, int32_t precision) {
+  const int32_t count = countDevices(creationError);
+  if (count == 0) return nullptr;
+  DeviceInfo info;
+  if (device < 0 || device >= count || !describeDevice(device, info)) {
+    creationError.clear() << "Expected 0 to " << count - 1 << " for device but received " << device;
+    return nullptr;
+  }
+  if (!info.architecture) {
+    creationError.clear() << "Expected a GPU of compute capability 7.5 or newer but device " << device << " is "
+                          << info.name.text();
+    return nullptr;
+  }
+  if (isa && !sameText(isa, info.architecture)) {
+    creationError.clear() << "Expected " << info.architecture << " for the instruction set of device " << device
+                          << " but received " << isa;
+    return nullptr;
+  }
+  Device facts = {info.multiprocessors, RDI_FP32};
+  if (precision < RDI_FP32 || precision > RDI_BF16 || !choosePrecision(info, precision, facts.precision)) {
+    creationError.clear() << "Expected fp32, tf32, fp16 or (from compute capability 8.0 on) bf16 for precision but received "
+                          << (precision < RDI_FP32 || precision > RDI_BF16 ? "another" : precisionName(precision));
+    return nullptr;
+  }
+  auto engine = new (std::nothrow) rdi_engine(device, info.architecture, facts);
+  if (!engine) {
+    creationError.clear() << "Out of memory";
+    return nullptr;
+  }
+  Stream& stream = engine->stream;
+  void* fault = nullptr;
+  if (stream.check(cudaSetDevice(device), "choosing the device") && stream.create() && engine->staging.create(stream) &&
+      stream.check(cudaMallocHost(&fault, sizeof(Fault)), "pinned memory")) {
+    // Freed memory stays with the process, for the next that asks.
+    cudaMemPool_t pool;
+    uint64_t all = UINT64_MAX;
+    if (stream.check(cudaDeviceGetDefaultMemPool(&pool, device), "the memory pool")) {
+      stream.check(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &all), "the memory pool");
+    }
+  }
+  engine->fault = static_cast<Fault*>(fault);
+  if (describeFailure(stream, creationError) != RDI_OK) return cannotCreate(engine);
+  return engine;
+}
+
+const char* rdi_engine_isa(const rdi_engine* engine) { return engine->architecture; }
+
+void rdi_engine_stop(rdi_engine* engine) { __atomic_store_n(&engine->stopped, 1, __ATOMIC_RELAXED); }
+
+void rdi_engine_destroy(rdi_engine* engine) {
+  if (!engine) return;
+  enter(engine);
+  while (engine->firstPlan) rdi_plan_destroy(engine->firstPlan);
+  delete engine;
+}
+
+void* rdi_alloc(rdi_engine* engine, size_t bytes) {
+  enter(engine);
+  return engine->memory.allocate(bytes, engine->error);
+}
+
+void rdi_free(rdi_engine* engine, void* memory) {
+  enter(engine);
+  engine->memory.release(memory);
+}
+
+int32_t rdi_write(rdi_engine* engine, void* to, const void* from, size_t bytes) {
+  enter(engine);
+  engine->staging.write(engine->stream, to, from, bytes);
+  return describeFailure(engine->stream, engine->error);
+}
+
+int32_t rdi_read(rdi_engine* engine, void* to, const void* from, size_t bytes) {
+  enter(engine);
+  engine->staging.read(engine->stream, to, from, bytes);
+  return describeFailure(engine->stream, engine->error);
+}
+
+size_t rdi_live_bytes(const rdi_engine* engine) { return engine->memory.liveBytes() + engine->heap.liveBytes(); }
+
+rdi_plan* rdi_plan_create(rdi_engine* engine, const int32_t* words, size_t count) {
+  enter(engine);
+  auto plan = new (std::nothrow) rdi_plan(engine);
+  if (!plan) {
+    engine->error.clear() << "Out of memory";
+    return nullptr;
+  }
+  if (!decodePlan(engine->heap, words, count, plan->plan, engine->error) ||
+      !checkPlan(engine->heap, plan->plan, engine->error) || !bindKernels(engine, plan->plan) ||
+      !planPacks(engine->heap, plan->plan, engine->error) ||
+      !allocatePlan(engine->memory, plan->plan, plan->memory, engine->error)) {
+    delete plan;
+    return nullptr;
+  }
+  plan->next = engine->firstPlan;
+  if (plan->next) plan->next->previous = plan;
+  engine->firstPlan = plan;
+  return plan;
+}
+
+void rdi_plan_destroy(rdi_plan* plan) {
+  if (!plan) return;
+  enter(plan->engine);
+  (plan->previous ? plan->previous->next : plan->engine->firstPlan) = plan->next;
+  if (plan->next) plan->next->previous = plan->previous;
+  plan->engine->memory.release(plan->memory.all);
+  delete plan;
+}
+
+size_t rdi_plan_bytes(const rdi_plan* plan) { return plan->memory.bytes; }
+
+int32_t rdi_plan_run(rdi_plan* plan, int32_t batch, int32_t repeat, void* const* buffers, int32_t version,
+                     const int32_t* cancel) {
+  if (int32_t status = checkOrdinaryRun(plan->plan, batch, repeat, buffers, plan->error)) return status;
+  rdi_engine* engine = plan->engine;
+  enter(engine);
+  OrdinaryRun run(plan->plan, plan->memory, engine->stream, engine->facts, {batch, buffers, cancel, &engine->stopped},
+                  repeat);
+  run.run(isStale(plan, version));
+  return finishRun(plan, run, version);
+}
+
+int32_t rdi_adaptive_run(rdi_plan* plan, int32_t batch, const float* thresholds, void* const* buffers,
+                         float* probabilities, float* entropy, int32_t* exits, int32_t version, const int32_t* cancel) {
+  const void* const results[] = {probabilities, entropy, exits};
+  if (int32_t status = checkAdaptiveRun(plan->plan, batch, buffers, thresholds, results, plan->error)) return status;
+  rdi_engine* engine = plan->engine;
+  enter(engine);
+  AdaptiveRun run(plan->plan, plan->memory, engine->stream, engine->facts, {batch, buffers, cancel, &engine->stopped},
+                  thresholds, {probabilities, entropy, exits});
+  run.run(isStale(plan, version));
+  return finishRun(plan, run, version);
+}
+
+const char* rdi_run_error(const rdi_plan* plan) { return plan->error.text(); }
+
+const char* rdi_last_error(const rdi_engine* engine) { return engine ? engine->error.text() : creationError.text(); }
+
+}  // extern "C"

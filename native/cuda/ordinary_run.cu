@@ -1,0 +1,126 @@
+#include "ordinary_run.h"
+
+#include "core/run_checks.h"
+
+namespace rdi::cuda {
+namespace {
+
+// Numbers of sections; those of tiles follow.
+enum : size_t { Refresh, Repetition, RefreshedRepetition, FirstTile };
+enum : size_t { Loads, Body, CarriedBody, Stores, PerTile };
+
+// Keeps the host at most two repetitions ahead of the device, so that a cancelled run ends soon.
+class Throttle {
+ public:
+  explicit Throttle(Stream& stream) : stream_(stream) {
+    for (cudaEvent_t& event : events_) {
+      stream.check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming | cudaEventBlockingSync), "an event");
+    }
+  }
+  Throttle(const Throttle&) = delete;
+  Throttle& operator=(const Throttle&) = delete;
+  ~Throttle() {
+    for (cudaEvent_t event : events_) {
+      if (event) cudaEventDestroy(event);
+    }
+  }
+
+  void step() {
+    if (stream_.error() != cudaSuccess) return;
+    cudaEvent_t event = events_[steps_ % 2];
+    if (steps_ >= 2) stream_.check(cudaEventSynchronize(event), "waiting for a repetition");
+    stream_.check(cudaEventRecord(event, stream_.handle()), "waiting for a repetition");
+    steps_++;
+  }
+
+ private:
+  Stream& stream_;
+  cudaEvent_t events_[2] = {};
+  int64_t steps_ = 0;
+};
+
+}  // namespace
+
+void OrdinaryRun::run(bool stale) {
+  bind(0);
+  if (stale) memory.sections.run(stream, Refresh, [&] { refresh(); });
+  if (plan.repeatsInside) {
+    repeatTiles();
+  } else {
+    repeatPhases();
+  }
+}
+
+// The only phase is tiled, without reductions.
+void OrdinaryRun::repeatTiles() {
+  const int32_t index = plan.parameterPhases;
+  const Phase& phase = plan.phases[size_t(index)];
+  Throttle throttle(stream);
+  for (int32_t first = 0; first < batch && !cancelled(); first += plan.tile) {
+    const Images images = {batch - first < plan.tile ? batch - first : plan.tile, nullptr};
+    const size_t section = FirstTile + size_t(first / plan.tile) * PerTile;
+    bind(first);
+    memory.sections.run(stream, section + Loads, [&] {
+      runPacks(index);
+      runNodes(phase.loads, images);
+    });
+    for (int32_t r = 0; r < repeat_ && !cancelled(); r++) {
+      memory.sections.run(stream, section + (r > 0 ? CarriedBody : Body), [&] {
+        if (r > 0) carry(images.most);
+        runNodes(phase.body, images);
+      });
+      throttle.step();
+    }
+    memory.sections.run(stream, section + Stores, [&] { runNodes(phase.stores, images); });
+  }
+}
+
+void OrdinaryRun::repeatPhases() {
+  const bool staleRepetitions = repeat_ > 1 && overwritesCached(plan, buffers);
+  Throttle throttle(stream);
+  for (int32_t r = 0; r < repeat_ && !cancelled(); r++) {
+    const bool stale = r > 0 && staleRepetitions;
+    memory.sections.run(stream, stale ? RefreshedRepetition : Repetition, [&] {
+      if (stale) refresh();
+      for (int32_t i = plan.parameterPhases; i < int32_t(plan.phases.size()); i++) runPhase(i);
+    });
+    throttle.step();
+  }
+}
+
+void OrdinaryRun::runPhase(int32_t index) {
+  const Phase& phase = plan.phases[size_t(index)];
+  bind(0);
+  if (phase.kind == PhaseKind::Whole) return runNodes(phase.body, {1, nullptr});
+  runPacks(index);
+  if (phase.reduces) {
+    for (int32_t i = phase.body.first; i < phase.body.end(); i++) {
+      const Node& node = plan.nodes[size_t(i)];
+      stream.zero(memory.accumulators + node.accumulatorOffset, node.accumulatorFloats * sizeof(float));
+    }
+  }
+  for (int32_t first = 0; first < batch; first += plan.tile) {
+    const Images images = {batch - first < plan.tile ? batch - first : plan.tile, nullptr};
+    bind(first);
+    runNodes(phase.loads, images);
+    runNodes(phase.body, images);
+    runNodes(phase.stores, images);
+  }
+  if (phase.reduces) finishReductions(phase);
+}
+
+void OrdinaryRun::carry(int32_t images) {
+  for (const Carry& carry : plan.carries) {
+    stream.copy(memory.values[size_t(carry.input)], memory.values[size_t(carry.output)],
+                size_t(images) * plan.values[size_t(carry.input)].bytes());
+  }
+}
+
+void OrdinaryRun::finishReductions(const Phase& phase) {
+  for (int32_t i = phase.body.first; i < phase.body.end(); i++) {
+    const Node& node = plan.nodes[size_t(i)];
+    if (node.op->reduces) node.kernel->finish(nodeRun(node, {1, nullptr}));
+  }
+}
+
+}  // namespace rdi::cuda
