@@ -46,8 +46,8 @@ class Context {
  public:
   static void change(Context& from, Context& to) { rdi_switch_stack(&from.top_, to.top_); }
   void start(unsigned char* stack, void (*entry)()) {
-    auto top = reinterpret_cast<void**>(stack + stackBytes - 64);
-    // The stack of a function that was called: 16-byte aligned but for its return address, which nothing returns to.
+    auto top = reinterpret_cast<void**>(stack + stackBytes - 72);
+    // As after a call: aligned to 16 bytes but for the return address, which nothing returns to.
     *top = nullptr;
     *--top = reinterpret_cast<void*>(entry);
     top_ = top - 6;
