@@ -1,3 +1,4 @@
+import type { TileLimits } from "../../graph/plan/tile.js";
 import type { Disposable } from "../../util/disposable.js";
 
 /** What stands for a buffer or a plan of an engine; 0 is never one. */
@@ -42,6 +43,10 @@ export interface NativeAbi extends Disposable {
   readonly threads: number;
   /** Of the kernels in use: `avx512`, `avx2`, `neon`, `baseline`; of WebAssembly `simd128`. */
   readonly instructionSet: string;
+  /** The name of the device, where there can be several. */
+  readonly device?: string;
+  /** What bounds the tiles of its plans; a processor's caches if absent. */
+  readonly tile?: TileLimits;
   alloc(bytes: number): Pointer;
   free(buffer: Pointer): void;
   /** Bytes held by buffers and plans. */
