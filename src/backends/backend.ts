@@ -86,7 +86,7 @@ export interface Backend extends Disposable {
   readonly name: BackendName;
   /** Threads that share the work. */
   readonly threads: number;
-  /** Of the machine code in use, where there are several: `avx512`, `avx2`, `neon`, `baseline`, `simd128`. */
+  /** Of the machine code in use, where there are several: `avx512`, `avx2`, `neon`, `baseline`; `simd128`; `sm_90` and the like. */
   readonly instructionSet?: string;
   /** The name of the device that computes, where there can be several. */
   readonly device?: string | undefined;

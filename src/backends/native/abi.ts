@@ -41,7 +41,7 @@ export interface NativeAbi extends Disposable {
   readonly name: "wasm" | "cpu" | "cuda";
   /** Workers that share the work. */
   readonly threads: number;
-  /** Of the kernels in use: `avx512`, `avx2`, `neon`, `baseline`; of WebAssembly `simd128`. */
+  /** Of the kernels in use: `avx512`, `avx2`, `neon`, `baseline`; of WebAssembly `simd128`; of CUDA the architecture, such as `sm_90`. */
   readonly instructionSet: string;
   /** The name of the device, where there can be several. */
   readonly device?: string;

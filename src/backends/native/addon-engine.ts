@@ -1,16 +1,36 @@
+import { totalmem } from "node:os";
+
+import { deviceLimits, type TileLimits } from "../../graph/plan/tile.js";
 import { BackendError, expectArgument } from "../../util/errors.js";
 import type { AdaptiveRunArguments, BufferUse, NativeAbi, OrdinaryRunArguments, Pointer } from "./abi.js";
 
 /** The interface of `native/core/rdi.h` that this version speaks: `RDI_ABI_VERSION`. */
 export const ABI_VERSION = 1;
 
-/** What `rdi_net.node` exports. */
+/** What `rdi_net.node` and `rdi_net_cuda.node` export. */
 export interface Addon {
   readonly abiVersion: number;
   /** That its kernels were compiled for, the widest first, and whether this machine has them. */
   readonly instructionSets: readonly { readonly name: string; readonly supported: boolean }[];
-  readonly Engine: new (threads: number, instructionSet?: string) => EngineObject;
+  /** That engines can be created on, and the bytes of their own memory, 0 if that is the machine's; of the processor's addon one, the processor. */
+  readonly devices: readonly Device[];
+  /** Why there are none. */
+  readonly noDevices?: string;
+  readonly Engine: new (
+    threads: number,
+    instructionSet: string | undefined,
+    device: number,
+    precision: Arithmetic,
+  ) => EngineObject;
 }
+
+export interface Device {
+  readonly name: string;
+  readonly bytes: number;
+}
+
+/** Of matrix products: what factors are rounded to. Sums are of 32-bit floats in all of them. */
+export type Arithmetic = "fp32" | "tf32" | "fp16" | "bf16";
 
 /** The class of `native/addon/engine.h`. */
 interface EngineObject {
@@ -51,6 +71,8 @@ export interface AddonOptions {
   readonly threads: number;
   /** One of the addon's; the widest that this machine has if absent. */
   readonly instructionSet?: string | undefined;
+  /** One of the addon's GPUs, and its index; the processor if absent. */
+  readonly gpu?: { readonly index: number; readonly precision: Arithmetic };
 }
 
 /** The most that `native/core/thread_pool.h` allows. */
@@ -61,7 +83,7 @@ const MAX_THREADS = 256;
  *
  * @throws ArgumentError on a thread count out of range; BackendError on an instruction set that the addon or this machine lacks, or if no threads can be had
  */
-export function openAddonEngine(addon: Addon, { threads, instructionSet }: AddonOptions): NativeAbi {
+export function openAddonEngine(addon: Addon, { threads, instructionSet, gpu }: AddonOptions): NativeAbi {
   expectArgument(
     Number.isInteger(threads) && threads >= 1 && threads <= MAX_THREADS,
     "threads",
@@ -74,11 +96,13 @@ export function openAddonEngine(addon: Addon, { threads, instructionSet }: Addon
       `Expected an instruction set of this machine (${here.join(", ")}) but received ${JSON.stringify(instructionSet)}`,
     );
   }
-  return new AddonEngine(addon, threads, instructionSet);
+  return new AddonEngine(addon, threads, instructionSet, gpu);
 }
 
 class AddonEngine implements NativeAbi {
-  readonly name = "cpu";
+  readonly name: "cpu" | "cuda";
+  readonly device?: string;
+  readonly tile?: TileLimits;
   readonly instructionSet: string;
   readonly #engine: EngineObject;
   /** Why the last cancelled run of a plan was. */
@@ -88,8 +112,16 @@ class AddonEngine implements NativeAbi {
     addon: Addon,
     readonly threads: number,
     instructionSet: string | undefined,
+    gpu: AddonOptions["gpu"],
   ) {
-    this.#engine = attempt(() => new addon.Engine(threads, instructionSet));
+    const { index, precision } = gpu ?? { index: 0, precision: "fp32" };
+    this.#engine = attempt(() => new addon.Engine(threads, instructionSet, index, precision));
+    this.name = gpu === undefined ? "cpu" : "cuda";
+    if (gpu !== undefined) {
+      const { name, bytes } = addon.devices[index]!;
+      this.device = name;
+      this.tile = deviceLimits(bytes === 0 ? totalmem() : bytes);
+    }
     this.instructionSet = this.#engine.instructionSet;
   }
 
