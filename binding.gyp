@@ -8,13 +8,12 @@
   },
   "target_defaults": {
     "include_dirs": ["native"],
-    "cflags_cc!": ["-fno-exceptions", "-fno-rtti", "-std=gnu++17", "-std=gnu++20"],
+    "cflags_cc!": ["-std=gnu++17", "-std=gnu++20"],
     "cflags_cc": ["<@(common_flags)"],
     "defines": ["NDEBUG"],
     "xcode_settings": {
       "CLANG_CXX_LANGUAGE_STANDARD": "c++20",
       "GCC_OPTIMIZATION_LEVEL": "3",
-      "GCC_ENABLE_CPP_EXCEPTIONS": "YES",
       "MACOSX_DEPLOYMENT_TARGET": "11.0",
       "WARNING_CFLAGS": ["-Wall", "-Wextra"],
     },
@@ -23,10 +22,12 @@
   "targets": [
     {
       "target_name": "rdi_net",
-      "sources": ["<!@(node native/sources.cjs core)", "<!@(node native/sources.cjs addon)"],
+      "sources": ["<!@(node native/sources.cjs core)", "<!@(node native/sources.cjs cpu)", "<!@(node native/sources.cjs addon)"],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
       "defines": ["NAPI_VERSION=8", "NODE_ADDON_API_CPP_EXCEPTIONS_ALL"],
+      "cflags_cc!": ["-fno-exceptions", "-fno-rtti"],
       "cflags_cc": ["-fexceptions"],
+      "xcode_settings": {"GCC_ENABLE_CPP_EXCEPTIONS": "YES", "GCC_ENABLE_CPP_RTTI": "YES"},
       "conditions": [
         ["target_arch=='x64'", {"dependencies": ["kernels_avx512", "kernels_avx2", "kernels_baseline"]}],
         ["target_arch=='arm64'", {"dependencies": ["kernels_neon"]}],

@@ -16,6 +16,16 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
     sets[uint32_t(i)] = set;
   }
   exports["instructionSets"] = sets;
+  Napi::Array devices = Napi::Array::New(env);
+  const int32_t count = rdi_device_count();
+  for (int32_t i = 0; i < count; i++) {
+    Napi::Object device = Napi::Object::New(env);
+    device["name"] = Napi::String::New(env, rdi_device_name(i));
+    device["bytes"] = Napi::Number::New(env, double(rdi_device_bytes(i)));
+    devices[uint32_t(i)] = device;
+  }
+  exports["devices"] = devices;
+  if (count == 0) exports["noDevices"] = Napi::String::New(env, rdi_last_error(nullptr));
   exports["Engine"] = rdi::addon::Engine::define(env);
   return exports;
 }

@@ -1,6 +1,5 @@
 #include "engine.h"
 
-#include <cstring>
 #include <utility>
 
 #include "arguments.h"
@@ -16,6 +15,16 @@ Napi::Int32Array cancelArray(const Napi::Value& value) {
   Napi::TypedArray array = view(value, "cancel", napi_int32_array, "an Int32Array or null");
   if (array.ElementLength() == 0) throw expected(value, "an Int32Array of an element", "cancel");
   return array.As<Napi::Int32Array>();
+}
+
+rdi_precision precisionOf(const Napi::Value& value) {
+  const std::pair<const char*, rdi_precision> names[] = {
+      {"fp32", RDI_FP32}, {"tf32", RDI_TF32}, {"fp16", RDI_FP16}, {"bf16", RDI_BF16}};
+  const std::string given = value.IsString() ? value.As<Napi::String>().Utf8Value() : "";
+  for (const auto& [name, precision] : names) {
+    if (given == name) return precision;
+  }
+  throw expected(value, "\"fp32\", \"tf32\", \"fp16\" or \"bf16\"", "precision");
 }
 
 }  // namespace
@@ -46,7 +55,9 @@ Engine::Engine(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Engine>(info),
     if (!info[1].IsString()) throw expected(info[1], "a string", "instructionSet");
     name = info[1].As<Napi::String>().Utf8Value();
   }
-  rdi_engine* engine = rdi_engine_create(threads, name.empty() ? nullptr : name.c_str());
+  const auto device = int32_t(integer(info[2], "device", 0, INT32_MAX));
+  const rdi_precision precision = precisionOf(info[3]);
+  rdi_engine* engine = rdi_engine_create(threads, name.empty() ? nullptr : name.c_str(), device, precision);
   if (!engine) throw Napi::Error::New(env_, rdi_last_error(nullptr));
   core_ = std::make_shared<Core>(engine);
   queue_ = std::make_unique<WorkQueue>(env_);
@@ -126,12 +137,10 @@ void Engine::write(const Napi::CallbackInfo& info) {
   auto to = find(blocks_, info[0], "buffer");
   const Napi::TypedArray data = view(info[1], "data");
   integer(Napi::Number::New(env_, double(data.ByteLength())), "the data's bytes", 0, double(to->bytes));
-  auto task = std::make_unique<Write>(std::move(to), bytesOf(data), data.ByteLength());
-  if (queue_->idle()) {
-    task->execute();
-  } else {
-    queue_->push(env_, std::move(task));
-  }
+  auto task = std::make_unique<Write>(to, bytesOf(data), data.ByteLength());
+  if (!queue_->idle()) return queue_->push(env_, std::move(task));
+  task->execute();
+  if (to->failure) throw Napi::Error(env_, errorOf(env_, *to->failure));
 }
 
 Napi::Value Engine::read(const Napi::CallbackInfo& info) {

@@ -18,7 +18,8 @@ class Engine : public Napi::ObjectWrap<Engine> {
  public:
   static Napi::Function define(Napi::Env env);
 
-  // new Engine(threads: number, instructionSet?: string)
+  // new Engine(threads: number, instructionSet: string | undefined, device: number,
+  //            precision: "fp32" | "tf32" | "fp16" | "bf16")
   explicit Engine(const Napi::CallbackInfo& info);
   ~Engine() override;
 

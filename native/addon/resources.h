@@ -17,6 +17,8 @@ struct Failure {
   std::string message;
 };
 
+std::shared_ptr<const Failure> makeFailure(int32_t status, const char* message);
+
 // An engine of the C ABI, and the lock for all of its functions but the runs.
 class Core {
  public:
@@ -29,7 +31,7 @@ class Core {
   std::mutex lock;
 };
 
-// A buffer.
+// A buffer, somewhere in the engine's memory.
 class Block {
  public:
   Block(std::shared_ptr<Core> core, void* data, size_t bytes) : data(data), bytes(bytes), core_(std::move(core)) {}
@@ -40,10 +42,14 @@ class Block {
     rdi_free(core_->engine, data);
   }
 
+  // Copy as many bytes from and to its start; null if that went well.
+  std::shared_ptr<const Failure> write(const void* from, size_t count);
+  std::shared_ptr<const Failure> read(void* to, size_t count) const;
+
   void* const data;
   const size_t bytes;
-  // For the queue's thread alone: what went wrong with the run that should have filled it. Whoever reads it fails
-  // likewise, until it is filled anew.
+  // For the queue's thread alone: what went wrong with the run or the write that should have filled it. Whoever reads
+  // it fails likewise, until it is filled anew.
   std::shared_ptr<const Failure> failure;
 
  private:

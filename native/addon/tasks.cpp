@@ -1,23 +1,6 @@
 #include "tasks.h"
 
-#include <cstring>
-#include <new>
-
 namespace rdi::addon {
-namespace {
-
-std::shared_ptr<const Failure> makeFailure(int32_t status, const char* message) {
-  try {
-    return std::make_shared<const Failure>(Failure{status, message});
-  } catch (const std::bad_alloc&) {
-    // Made beforehand, for when there is no memory for another.
-    static const auto outOfMemory =
-        std::make_shared<const Failure>(Failure{RDI_OUT_OF_MEMORY, "Out of memory while another error was reported"});
-    return outOfMemory;
-  }
-}
-
-}  // namespace
 
 Napi::Value errorOf(Napi::Env env, const Failure& failure) {
   Napi::Error error = Napi::Error::New(env, failure.message);
@@ -29,10 +12,7 @@ Write::Write(std::shared_ptr<Block> to, const void* data, size_t bytes)
     : to_(std::move(to)),
       data_(static_cast<const unsigned char*>(data), static_cast<const unsigned char*>(data) + bytes) {}
 
-void Write::execute() {
-  if (!data_.empty()) std::memcpy(to_->data, data_.data(), data_.size());
-  to_->failure.reset();
-}
+void Write::execute() { to_->failure = to_->write(data_.data(), data_.size()); }
 
 void Awaited::settle(Napi::Env env) {
   if (failure_) {
@@ -51,7 +31,7 @@ Read::Read(const Napi::Object& engine, std::shared_ptr<Block> from, const Napi::
 
 void Read::execute() {
   failure_ = from_->failure;
-  if (!failure_ && bytes_ > 0) std::memcpy(into_, from_->data, bytes_);
+  if (!failure_) failure_ = from_->read(into_, bytes_);
 }
 
 Run::Run(std::shared_ptr<Plan> plan, RunBuffers buffers, int32_t batch, int32_t version, const Napi::Int32Array& cancel)

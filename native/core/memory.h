@@ -30,4 +30,7 @@ RDI_INLINE bool sameText(const char* a, const char* b) {
   return *a == *b;
 }
 
+// Floats of whole cache lines.
+RDI_INLINE constexpr uint64_t wholeLines(uint64_t floats) { return (floats + 15) / 16 * 16; }
+
 }  // namespace rdi

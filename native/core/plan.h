@@ -8,7 +8,8 @@
 
 namespace rdi {
 
-struct Kernel;
+struct Op;
+struct Kernel;  // of the CPU's engine (cpu/kernel.h)
 
 enum class Storage : int32_t { External, Arena, Shared, Queue };
 enum class DType : int32_t { F32, I32 };
@@ -29,19 +30,22 @@ struct Value {
 };
 
 struct Node {
-  const Kernel* kernel;
+  const Op* op;
   const int32_t* inputs;
   const int32_t* outputs;
   const int32_t* attributes;
   int32_t inputCount, outputCount, attributeCount;
 
-  // Set when the kernel is prepared.
+  alignas(8) unsigned char state[64];  // what its check keeps, a plain struct; an engine may keep more there
+
+  // Set by the engine.
+  const Kernel* kernel;      // the CPU's
   size_t scratchFloats;      // of a full tile
-  size_t packedFloats;       // of its weights as the kernel wants them; 0 if it does not pack
+  size_t packedFloats;       // of its weights as the engine wants them; 0 if it takes them as they are
   size_t accumulatorFloats;  // of each worker, for reductions
   size_t accumulatorOffset;
+  int32_t pack;  // if it has packed weights: which of the plan's
   float* packed;
-  alignas(8) unsigned char state[64];  // the kernel's own description of the work, a plain struct
 };
 
 struct NodeRange {
@@ -71,7 +75,7 @@ struct Segment {
   int32_t moveCount;
 };
 
-// Weights in the form that a kernel wants. Nodes whose packed weights are alike share them.
+// Weights in the form that an engine wants. Nodes whose packed weights are alike share them.
 struct Pack {
   static constexpr int32_t withParameters = -1;
   int32_t node;   // the first of the nodes that use it
@@ -104,12 +108,15 @@ struct Plan {
   // Set by plan_checks.cpp: whether runs are repeated inside the tile.
   bool repeatsInside;
 
-  // Set by plan_memory.cpp.
+  // Set by plan_packs.cpp.
   Array<Pack> packs;  // the first packCount of them
   size_t packCount;
+  uint64_t packFloats;     // of all of them
+  Array<bool> cachedFrom;  // external buffers that parameter phases and packs read
+  Array<bool> written;     // external buffers that other phases write whole values to
+
+  // Set by cpu/plan_memory.cpp.
   size_t accumulatorFloats;  // of a worker
-  Array<bool> cachedFrom;    // external buffers that parameter phases and packs read
-  Array<bool> written;       // external buffers that other phases write whole values to
   Array<float> shared;
   Array<float> packedMemory;
   Array<float> workerFloats;

@@ -1,6 +1,6 @@
 // What nodes, phases, carries and segments may do with values: the rules that keep workers out of each other's memory
 // and layouts apart.
-#include "kernel.h"
+#include "op.h"
 #include "plan_decoder.h"
 
 namespace rdi {
@@ -17,7 +17,7 @@ class Checker {
     for (size_t i = 0; i < plan_.nodes.size(); i++) {
       Node& node = plan_.nodes[i];
       NodeSetup setup(plan_, node, int32_t(i), message_);
-      if (!node.kernel->prepare(setup)) return false;
+      if (!node.op->check(setup)) return false;
     }
     if (!buffersHoldOneKind(heap) || !assignSegments()) return false;
     for (size_t i = 0; i < plan_.phases.size(); i++) {
@@ -35,7 +35,7 @@ class Checker {
   const Value& value(int32_t i) const { return plan_.values[size_t(i)]; }
 
   bool nodeFails(int32_t node, int32_t valueIndex, const char* expected, const char* received) {
-    message_.clear() << "[" << plan_.nodes[size_t(node)].kernel->name << "] node " << node << ": Expected " << expected
+    message_.clear() << "[" << plan_.nodes[size_t(node)].op->name << "] node " << node << ": Expected " << expected
                      << " but received ";
     if (valueIndex >= 0) {
       message_ << "value " << valueIndex << " ";
@@ -90,7 +90,7 @@ class Checker {
     for (const NodeRange& range : ranges) {
       for (int32_t i = range.first; i < range.end(); i++) {
         const Node& node = plan_.nodes[size_t(i)];
-        if (node.kernel->reduces()) {
+        if (node.op->reduces) {
           if (phase.kind != PhaseKind::Tiled || &range != &ranges[1] || segmentOf_[size_t(index)] != 0) {
             return nodeFails(i, -1, "reductions in the body of a tiled phase only, and none in a segment",
                              "one elsewhere");
@@ -114,7 +114,7 @@ class Checker {
       if (value(written).storage != Storage::Shared || !value(written).perImage) continue;
       for (int32_t k = phase.loads.first; k < phase.stores.end(); k++) {
         const Node& other = plan_.nodes[size_t(k)];
-        bool apart = other.kernel->reduces() || rowsAreApart(value(written), value(other.outputs[0]));
+        bool apart = other.op->reduces || rowsAreApart(value(written), value(other.outputs[0]));
         for (int32_t j = 0; j < other.inputCount; j++) {
           apart = apart && (other.inputs[j] < 0 || rowsAreApart(value(written), value(other.inputs[j])));
         }
@@ -155,7 +155,7 @@ class Checker {
   bool input(int32_t phaseIndex, int32_t node, int32_t index) {
     const Value& v = value(index);
     int32_t written = writtenIn_[size_t(index)] - 1;
-    if (!operand(phaseIndex, node, index, sameText(plan_.nodes[size_t(node)].kernel->name, "load"))) return false;
+    if (!operand(phaseIndex, node, index, sameText(plan_.nodes[size_t(node)].op->name, "load"))) return false;
     switch (v.storage) {
       case Storage::External:
         return true;
@@ -177,8 +177,8 @@ class Checker {
 
   bool output(int32_t phaseIndex, int32_t node, int32_t index) {
     const Value& v = value(index);
-    const Kernel& kernel = *plan_.nodes[size_t(node)].kernel;
-    if (!operand(phaseIndex, node, index, sameText(kernel.name, "store"))) return false;
+    const Op& op = *plan_.nodes[size_t(node)].op;
+    if (!operand(phaseIndex, node, index, sameText(op.name, "store"))) return false;
     if (v.storage == Storage::Queue)
       return nodeFails(node, index, "outputs outside the queues, which only moves fill", "which is in one");
     if (plan_.phases[size_t(phaseIndex)].kind == PhaseKind::Parameters && v.storage == Storage::External) {
@@ -186,7 +186,7 @@ class Checker {
                        "which is external");
     }
     bool tiled = plan_.phases[size_t(phaseIndex)].kind == PhaseKind::Tiled;
-    if (tiled && v.perImage == kernel.reduces()) {
+    if (tiled && v.perImage == op.reduces) {
       return nodeFails(node, index,
                        "a whole output of a reduction, and per-image outputs of other nodes, in a tiled phase",
                        "which is not");

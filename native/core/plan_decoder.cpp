@@ -1,6 +1,6 @@
 #include "plan_decoder.h"
 
-#include "kernel.h"
+#include "op.h"
 
 namespace rdi {
 namespace {
@@ -15,8 +15,7 @@ constexpr uint64_t maxElements = 1 << 28;
 
 class Decoder {
  public:
-  Decoder(Heap& heap, const InstructionSet& isa, Plan& plan, Message& message)
-      : heap_(heap), isa_(isa), plan_(plan), message_(message), words_(plan.words) {}
+  Decoder(Heap& heap, Plan& plan, Message& message) : heap_(heap), plan_(plan), message_(message), words_(plan.words) {}
 
   bool decode() { return header() && values() && nodes() && phases() && carries() && segments() && strings(); }
 
@@ -143,7 +142,7 @@ class Decoder {
 
   bool node(Node& node) {
     int32_t name;
-    if (!take(name, 0, stringBytes_ - 1, "a kernel's name") || !kernel(node, name) ||
+    if (!take(name, 0, stringBytes_ - 1, "a kernel's name") || !op(node, name) ||
         !take(node.inputCount, 0, 64, "a node's inputs") || !take(node.outputCount, 0, 64, "a node's outputs") ||
         !take(node.attributeCount, 0, 64, "a node's attributes")) {
       return false;
@@ -153,13 +152,13 @@ class Decoder {
            wordList(node.attributes, node.attributeCount, "a node's attributes");
   }
 
-  bool kernel(Node& node, int32_t name) {
+  bool op(Node& node, int32_t name) {
     const char* table = reinterpret_cast<const char*>(words_.data() + strings_);
     int32_t end = name;
     while (end < stringBytes_ && table[end]) end++;
     if (end == stringBytes_) return bad("a kernel's name", "a string that ends within the string table");
-    node.kernel = isa_.findKernel(table + name);
-    if (node.kernel) return true;
+    node.op = findOp(table + name);
+    if (node.op) return true;
     message_.clear() << "word " << uint64_t(at_ - 1) << ": Expected the name of a kernel but received \""
                      << table + name << "\"";
     return false;
@@ -259,7 +258,6 @@ class Decoder {
   }
 
   Heap& heap_;
-  const InstructionSet& isa_;
   Plan& plan_;
   Message& message_;
   const Array<int32_t>& words_;
@@ -270,12 +268,11 @@ class Decoder {
 
 }  // namespace
 
-bool decodePlan(Heap& heap, const InstructionSet& isa, const int32_t* words, size_t count, Plan& plan,
-                Message& message) {
+bool decodePlan(Heap& heap, const int32_t* words, size_t count, Plan& plan, Message& message) {
   // The plan keeps the words: nodes and segments point into them.
   if (!plan.words.reserve(heap, count, message)) return false;
   copyBytes(plan.words.data(), words, count * sizeof(int32_t));
-  return Decoder(heap, isa, plan, message).decode();
+  return Decoder(heap, plan, message).decode();
 }
 
 }  // namespace rdi

@@ -4,6 +4,9 @@
 // Functions that can fail return a negative status (or a null pointer), and leave a message: those that run a plan for
 // rdi_run_error, the others for rdi_last_error. One thread at a time may run plans, and one at a time call the other
 // functions, but on plans and buffers that no run uses; an engine spreads the work over its own workers.
+//
+// Buffers are where the engine computes, which need not be the host's memory: their addresses are for the engine alone,
+// and rdi_write and rdi_read copy between it and them. In WebAssembly they are addresses of the module's memory.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -28,7 +31,17 @@ enum rdi_status : int32_t {
 };
 
 // Grows with every change of this interface or of the plan format.
-enum { RDI_ABI_VERSION = 1 };
+enum { RDI_ABI_VERSION = 2 };
+
+// The arithmetic of matrix products (convolutions, fully connected layers). Sums are of 32-bit floats in all of them.
+enum rdi_precision : int32_t { RDI_FP32 = 0, RDI_TF32 = 1, RDI_FP16 = 2, RDI_BF16 = 3 };
+
+// The devices that engines can be created on: how many (0: rdi_last_error(null) says why there is none), their names
+// ("NVIDIA H200, compute capability 9.0"; null beyond the last), and the bytes of memory of their own (0: they use the
+// host's). The CPU's engine has one, the processor. Not exported from WebAssembly.
+int32_t rdi_device_count(void);
+const char* rdi_device_name(int32_t device);
+size_t rdi_device_bytes(int32_t device);
 
 // The instruction sets that the kernels were compiled for, the widest first: how many, their names ("avx2" …; null
 // beyond the last), and whether this machine has them.
@@ -36,9 +49,11 @@ RDI_EXPORT(rdi_isa_count) int32_t rdi_isa_count(void);
 RDI_EXPORT(rdi_isa_name) const char* rdi_isa_name(int32_t index);
 RDI_EXPORT(rdi_isa_supported) int32_t rdi_isa_supported(int32_t index);
 
-// Creates the engine with `workers` ≥ 1 workers, the caller's thread included, and the kernels of an instruction set
-// that this machine has; the widest if `isa` is null. Null: out of memory, or no such instruction set here.
-RDI_EXPORT(rdi_engine_create) rdi_engine* rdi_engine_create(int32_t workers, const char* isa);
+// Creates the engine on a device, with `workers` ≥ 1 workers, the caller's thread included, the kernels of an
+// instruction set that this machine has (the widest if `isa` is null), and an rdi_precision. Null: out of memory, or
+// not to be had here; rdi_last_error(null) says which. On the CPU: device 0 and RDI_FP32 only.
+RDI_EXPORT(rdi_engine_create)
+rdi_engine* rdi_engine_create(int32_t workers, const char* isa, int32_t device, int32_t precision);
 // The name of the engine's instruction set.
 RDI_EXPORT(rdi_engine_isa) const char* rdi_engine_isa(const rdi_engine* engine);
 // From any thread: ends the run in hand as if it were cancelled, and every later one.
@@ -55,6 +70,10 @@ RDI_EXPORT(rdi_worker_stack) void* rdi_worker_stack(rdi_engine* engine, int32_t 
 // use).
 RDI_EXPORT(rdi_alloc) void* rdi_alloc(rdi_engine* engine, size_t bytes);
 RDI_EXPORT(rdi_free) void rdi_free(rdi_engine* engine, void* memory);
+// Copies the host's bytes to the start of a buffer, and back; done when they return. An rdi_status. Not exported from
+// WebAssembly.
+int32_t rdi_write(rdi_engine* engine, void* to, const void* from, size_t bytes);
+int32_t rdi_read(rdi_engine* engine, void* to, const void* from, size_t bytes);
 // Bytes now held by buffers and plans: what a leak test counts.
 RDI_EXPORT(rdi_live_bytes) size_t rdi_live_bytes(const rdi_engine* engine);
 
@@ -77,7 +96,7 @@ int32_t rdi_adaptive_run(rdi_plan* plan, int32_t batch, const float* thresholds,
 
 // The message of the plan's last run that failed, zero-terminated; "" if none.
 RDI_EXPORT(rdi_run_error) const char* rdi_run_error(const rdi_plan* plan);
-// The message of the last failure of any other function.
+// The message of the last failure of any other function; with null, why the last engine could not be created.
 RDI_EXPORT(rdi_last_error) const char* rdi_last_error(const rdi_engine* engine);
 
 }  // extern "C"

@@ -10,20 +10,9 @@
 #include <stdint.h>
 
 #include "epilogue.h"
+#include "shapes.h"
 
 namespace rdi::kernels::inline RDI_ISA {
-
-struct ConvShape {
-  int32_t inChannels, inHeight, inWidth;
-  int32_t outChannels, outHeight,
-      outWidth;  // outHeight = (inHeight + 2·padding − kernelHeight) / stride + 1, rounded down
-  int32_t kernelHeight, kernelWidth;
-  int32_t stride;
-  int32_t padding;  // the same on all four sides, 0 … min(kernelHeight, kernelWidth) − 1
-  // A divisor of both channel counts: the outputs of a group read the inputs of that group alone, and the weights are
-  // [outChannels][inChannels / groups][kernelHeight][kernelWidth].
-  int32_t groups = 1;
-};
 
 // Winograd2 is F(2×2, 3×3), Winograd4 is F(4×4, 3×3) (Lavin and Gray, "Fast algorithms for convolutional neural
 // networks", 2016).

@@ -5,12 +5,9 @@
 #include <stdint.h>
 
 #include "epilogue.h"
+#include "shapes.h"
 
 namespace rdi::kernels::inline RDI_ISA {
-
-struct LinearShape {
-  int32_t inFeatures, outFeatures;
-};
 
 // y = epilogue(x·Wᵀ); bias has outFeatures elements.
 size_t linearPackedFloats(const LinearShape& shape);

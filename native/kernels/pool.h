@@ -5,13 +5,9 @@
 #include <stdint.h>
 
 #include "isa.h"
+#include "shapes.h"
 
 namespace rdi::kernels::inline RDI_ISA {
-
-struct PoolShape {
-  int32_t channels, inHeight, inWidth, outHeight, outWidth;
-  int32_t kernel, stride, padding;
-};
 
 void maxPool2d(const PoolShape& shape, int32_t images, const float* x, float* y);
 

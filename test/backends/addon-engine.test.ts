@@ -51,6 +51,18 @@ describe.skipIf(addon === undefined)(`the addon's engine${reason}`, () => {
     );
   });
 
+  it("names its devices, and refuses one that is not there and arithmetic that it lacks", () => {
+    expect(addon!.devices).toEqual([{ name: "cpu", bytes: 0 }]);
+    expect(addon!.noDevices).toBeUndefined();
+    expect(() => openAddonEngine(addon!, { threads: 1, device: 1 })).toThrow(
+      "Expected a device of this machine (0: cpu) but received 1",
+    );
+    expect(() => openAddonEngine({ ...addon!, devices: [], noDevices: "no driver" }, { threads: 1 })).toThrow(
+      "Expected a device of this machine (no driver) but received 0",
+    );
+    expect(() => openAddonEngine(addon!, { threads: 1, precision: "tf32" })).toThrow(/^Expected fp32 for precision/);
+  });
+
   it("computes while the event loop goes on, and stops when its signal is aborted", async () => {
     const controller = new AbortController();
     const { plan } = startForever(abi, controller.signal);

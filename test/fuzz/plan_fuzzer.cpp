@@ -145,7 +145,7 @@ bool make(rdi_engine* engine, const vector<int32_t>& words) {
 struct Engines {
   Engines() {
     for (int32_t i = 0; i < rdi_isa_count(); i++) {
-      if (rdi_isa_supported(i)) list.push_back(rdi_engine_create(1, rdi_isa_name(i)));
+      if (rdi_isa_supported(i)) list.push_back(rdi_engine_create(1, rdi_isa_name(i), 0, RDI_FP32));
     }
   }
   ~Engines() {

@@ -15,7 +15,7 @@ using std::vector;
 constexpr int32_t endless = 1 << 30;  // repetitions: minutes of work, which only a cancelled run does not do
 
 struct Engine {
-  explicit Engine(int32_t workers, const char* isa = nullptr) : handle(rdi_engine_create(workers, isa)) {
+  explicit Engine(int32_t workers, const char* isa = nullptr) : handle(rdi_engine_create(workers, isa, 0, RDI_FP32)) {
     if (handle) return;
     check(false, string("an engine can be created: ") + rdi_last_error(nullptr));
     exit(finish("executor"));
@@ -356,9 +356,38 @@ void plansDuringRuns(int32_t workers) {
   runner.join();
 }
 
+void devices() {
+  check(rdi_device_count() == 1 && string(rdi_device_name(0)) == "cpu" && rdi_device_bytes(0) == 0,
+        "the only device is the processor");
+  check(!rdi_device_name(1) && !rdi_device_name(-1), "there is no other");
+  auto refused = [](const char* isa, int32_t device, int32_t precision, const string& expected) {
+    check(!rdi_engine_create(1, isa, device, precision) && string(rdi_last_error(nullptr)).find(expected) == 0,
+          "refused: " + expected);
+  };
+  refused(nullptr, 1, RDI_FP32, "Expected 0 for device");
+  refused(nullptr, 0, RDI_TF32, "Expected fp32 for precision");
+  refused("altivec", 0, RDI_FP32, "Expected an instruction set of this machine");
+}
+
+void copies() {
+  Engine engine(1);
+  const vector<float> given = random(100, 1);
+  vector<float> back(given.size());
+  const size_t bytes = given.size() * sizeof(float);
+  void* buffer = rdi_alloc(engine.handle, bytes);
+  check(rdi_write(engine.handle, buffer, given.data(), bytes) == RDI_OK &&
+            rdi_read(engine.handle, back.data(), buffer, bytes) == RDI_OK && back == given,
+        "a buffer gives back what was written");
+  check(rdi_write(engine.handle, buffer, nullptr, 0) == RDI_OK && rdi_read(engine.handle, nullptr, buffer, 0) == RDI_OK,
+        "nothing can be copied from nowhere");
+  rdi_free(engine.handle, buffer);
+}
+
 }  // namespace
 
 int main() {
+  devices();
+  copies();
   for (int32_t isa = 0; isa < rdi_isa_count(); isa++) {
     if (rdi_isa_supported(isa)) allOf(3, rdi_isa_name(isa));
   }

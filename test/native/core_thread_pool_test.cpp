@@ -1,5 +1,5 @@
 #include "check.h"
-#include "core/thread_pool.h"
+#include "cpu/thread_pool.h"
 
 namespace {
 

@@ -5,22 +5,22 @@ import { BackendError, expectArgument } from "../../util/errors.js";
 import type { AdaptiveRunArguments, BufferUse, NativeAbi, OrdinaryRunArguments, Pointer } from "./abi.js";
 
 /** The interface of `native/core/rdi.h` that this version speaks: `RDI_ABI_VERSION`. */
-export const ABI_VERSION = 1;
+export const ABI_VERSION = 2;
 
 /** What `rdi_net.node` and `rdi_net_cuda.node` export. */
 export interface Addon {
   readonly abiVersion: number;
   /** That its kernels were compiled for, the widest first, and whether this machine has them. */
   readonly instructionSets: readonly { readonly name: string; readonly supported: boolean }[];
-  /** That engines can be created on, and the bytes of their own memory, 0 if that is the machine's; of the processor's addon one, the processor. */
+  /** That engines can be created on, and the bytes of memory of their own: 0 for the processor, which has the machine's. */
   readonly devices: readonly Device[];
-  /** Why there are none. */
+  /** Why there are no devices. */
   readonly noDevices?: string;
   readonly Engine: new (
     threads: number,
     instructionSet: string | undefined,
     device: number,
-    precision: Arithmetic,
+    precision: MatrixPrecision,
   ) => EngineObject;
 }
 
@@ -29,8 +29,8 @@ export interface Device {
   readonly bytes: number;
 }
 
-/** Of matrix products: what factors are rounded to. Sums are of 32-bit floats in all of them. */
-export type Arithmetic = "fp32" | "tf32" | "fp16" | "bf16";
+/** The arithmetic of matrix products (convolutions, fully connected layers); their sums are of 32-bit floats in all of them. */
+export type MatrixPrecision = "fp32" | "tf32" | "fp16" | "bf16";
 
 /** The class of `native/addon/engine.h`. */
 interface EngineObject {
@@ -71,19 +71,25 @@ export interface AddonOptions {
   readonly threads: number;
   /** One of the addon's; the widest that this machine has if absent. */
   readonly instructionSet?: string | undefined;
-  /** One of the addon's GPUs, and its index; the processor if absent. */
-  readonly gpu?: { readonly index: number; readonly precision: Arithmetic };
+  /** Whose addon it is; the processor's if absent. */
+  readonly name?: "cpu" | "cuda";
+  /** The number of one of the addon's devices; the first if absent. */
+  readonly device?: number | undefined;
+  /** "fp32" if absent; the processor has no other. */
+  readonly precision?: MatrixPrecision | undefined;
 }
 
-/** The most that `native/core/thread_pool.h` allows. */
+/** The most that `native/cpu/thread_pool.h` allows. */
 const MAX_THREADS = 256;
 
 /**
  * Starts an engine of the addon. Its work is done on threads of its own; those do not keep the process alive, but a result that is awaited does.
  *
- * @throws ArgumentError on a thread count out of range; BackendError on an instruction set that the addon or this machine lacks, or if no threads can be had
+ * @throws ArgumentError on a thread count out of range; BackendError on a device or an instruction set that the addon or this machine lacks, a precision that the
+ *   device lacks, or if no threads can be had
  */
-export function openAddonEngine(addon: Addon, { threads, instructionSet, gpu }: AddonOptions): NativeAbi {
+export function openAddonEngine(addon: Addon, options: AddonOptions): NativeAbi {
+  const { name = "cpu", threads, instructionSet, device = 0, precision = "fp32" } = options;
   expectArgument(
     Number.isInteger(threads) && threads >= 1 && threads <= MAX_THREADS,
     "threads",
@@ -96,30 +102,39 @@ export function openAddonEngine(addon: Addon, { threads, instructionSet, gpu }: 
       `Expected an instruction set of this machine (${here.join(", ")}) but received ${JSON.stringify(instructionSet)}`,
     );
   }
-  return new AddonEngine(addon, threads, instructionSet, gpu);
+  if (addon.devices[device] === undefined) {
+    const devices = addon.devices.map(({ name }, i) => `${i}: ${name}`).join("; ");
+    throw new BackendError(
+      `Expected a device of this machine (${devices || (addon.noDevices ?? "none")}) but received ${device}`,
+    );
+  }
+  return new AddonEngine(addon, { name, threads, instructionSet, device, precision });
+}
+
+/** What an engine is created with, nothing left open but the instruction set. */
+interface EngineOptions extends Required<AddonOptions> {
+  readonly device: number;
+  readonly precision: MatrixPrecision;
 }
 
 class AddonEngine implements NativeAbi {
   readonly name: "cpu" | "cuda";
   readonly device?: string;
   readonly tile?: TileLimits;
+  readonly threads: number;
   readonly instructionSet: string;
   readonly #engine: EngineObject;
   /** Why the last cancelled run of a plan was. */
   readonly #signals = new Map<Pointer, AbortSignal>();
 
-  constructor(
-    addon: Addon,
-    readonly threads: number,
-    instructionSet: string | undefined,
-    gpu: AddonOptions["gpu"],
-  ) {
-    const { index, precision } = gpu ?? { index: 0, precision: "fp32" };
-    this.#engine = attempt(() => new addon.Engine(threads, instructionSet, index, precision));
-    this.name = gpu === undefined ? "cpu" : "cuda";
-    if (gpu !== undefined) {
-      const { name, bytes } = addon.devices[index]!;
-      this.device = name;
+  constructor(addon: Addon, { name, threads, instructionSet, device, precision }: EngineOptions) {
+    this.#engine = attempt(() => new addon.Engine(threads, instructionSet, device, precision));
+    this.name = name;
+    this.threads = threads;
+    if (name === "cuda") {
+      const { name: gpu, bytes } = addon.devices[device]!;
+      this.device = gpu;
+      // Of no memory of its own: one that is emulated, in the machine's.
       this.tile = deviceLimits(bytes === 0 ? totalmem() : bytes);
     }
     this.instructionSet = this.#engine.instructionSet;

@@ -1,6 +1,6 @@
 import { isStrict, type Precision } from "../../graph/passes/restrict-methods.js";
 import { expectArgument } from "../../util/errors.js";
-import { openAddonEngine, type Addon, type Arithmetic, type Device } from "./addon-engine.js";
+import { openAddonEngine, type Addon, type MatrixPrecision, type Device } from "./addon-engine.js";
 import { AddonError } from "./addon-error.js";
 import { findAddon, loadAddon } from "./load-addon.js";
 import { NativeBackend } from "./native-backend.js";
@@ -25,7 +25,7 @@ export function openCuda({ device, precision }: CudaOptions): NativeBackend {
   const index = Number(device);
   expectDevice(addon, index);
   // The GPU shares the work out by itself: the engine has one queue.
-  const abi = openAddonEngine(addon, { threads: 1, gpu: { index, precision: arithmeticOf(precision) } });
+  const abi = openAddonEngine(addon, { threads: 1, name: "cuda", device: index, precision: matrixPrecision(precision) });
   return new NativeBackend(abi, precision);
 }
 
@@ -35,7 +35,7 @@ export function cudaDevices(): readonly Device[] {
 }
 
 /** What "fast" means is PyTorch's default for convolutions. */
-function arithmeticOf(precision: Precision): Arithmetic {
+function matrixPrecision(precision: Precision): MatrixPrecision {
   if (isStrict(precision)) return "fp32";
   return precision === "fast" ? "tf32" : precision;
 }

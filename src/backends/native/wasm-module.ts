@@ -8,7 +8,7 @@ import { wasmFile, type WasmFile } from "./wasm-files.js";
 /** What the modules of `wasm/` export: the functions of `native/core/rdi.h`. */
 interface EngineExports {
   readonly memory?: WebAssembly.Memory;
-  rdi_engine_create(workers: number, isa: Pointer): Pointer;
+  rdi_engine_create(workers: number, isa: Pointer, device: number, precision: number): Pointer;
   rdi_worker_stack(engine: Pointer, worker: number): Pointer;
   rdi_alloc(engine: Pointer, bytes: number): Pointer;
   rdi_free(engine: Pointer, memory: Pointer): void;
@@ -44,7 +44,7 @@ export interface WasmOptions {
   readonly threads: number;
 }
 
-/** The most that `native/core/thread_pool.h` allows. */
+/** The most that `native/cpu/thread_pool.h` allows. */
 const maxThreads = 256;
 /** The limits that wasm/CMakeLists.txt gives the modules, in pages of 64 KiB: a memory that threads share is made out here. */
 const sharedMemoryPages = { initial: 64, maximum: 65536 };
@@ -146,7 +146,7 @@ class WasmEngine implements NativeAbi {
     this.#memory = memory;
     this.#workers = workers;
     this.threads = threads;
-    this.engine = exports.rdi_engine_create(threads, 0);
+    this.engine = exports.rdi_engine_create(threads, 0, 0, 0);
     if (this.engine === 0) throw new BackendError(this.#text(exports.rdi_last_error(0)));
   }
 

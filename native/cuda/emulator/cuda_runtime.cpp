@@ -1,0 +1,233 @@
+#include "cuda_runtime.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <mutex>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+struct EmulatedGraph {
+  std::vector<std::function<void()>> work;
+};
+
+struct EmulatedStream {
+  EmulatedGraph* capturing = nullptr;
+};
+
+namespace {
+
+constexpr size_t mostShared = 99 * 1024;  // the least that any supported GPU but the oldest has
+
+// What the device has given out.
+class Memory {
+ public:
+  void* allocate(size_t bytes) {
+    std::lock_guard guard(lock_);
+    if (bytes > total() - used_) return nullptr;
+    // Aligned as CUDA's; what nothing has written is NaN.
+    void* memory = aligned_alloc(256, (bytes + 255) / 256 * 256);
+    if (!memory) return nullptr;
+    memset(memory, 0xff, bytes);
+    sizes_.emplace(memory, bytes);
+    used_ += bytes;
+    return memory;
+  }
+  bool release(void* memory) {
+    std::lock_guard guard(lock_);
+    const auto found = sizes_.find(memory);
+    if (found == sizes_.end()) return false;
+    used_ -= found->second;
+    sizes_.erase(found);
+    free(memory);
+    return true;
+  }
+  size_t left() {
+    std::lock_guard guard(lock_);
+    return total() - used_;
+  }
+  static size_t total() {
+    const char* given = getenv("RDI_EMULATED_MEMORY");
+    return given ? strtoull(given, nullptr, 10) : size_t(1) << 32;
+  }
+
+ private:
+  std::mutex lock_;
+  std::unordered_map<void*, size_t> sizes_;
+  size_t used_ = 0;
+};
+
+Memory& memory() {
+  static Memory all;
+  return all;
+}
+
+}  // namespace
+
+namespace rdi::emulator {
+
+cudaError_t enqueue(cudaStream_t stream, std::function<void()> work) {
+  if (stream->capturing) {
+    stream->capturing->work.push_back(std::move(work));
+  } else {
+    work();
+  }
+  return cudaSuccess;
+}
+
+cudaError_t launch(cudaStream_t stream, dim3 grid, dim3 block, size_t bytes, std::function<void()> thread) {
+  if (grid.x < 1 || grid.y < 1 || grid.z < 1 || grid.y > 65535 || grid.z > 65535 || block.x < 1 || block.x > 1024 ||
+      block.y != 1 || block.z != 1 || bytes > mostShared) {
+    return cudaErrorInvalidConfiguration;
+  }
+  return enqueue(stream, [=, thread = std::move(thread)] {
+    position.size = block;
+    position.blocks = grid;
+    auto run = [](void* self, int) { (*static_cast<const std::function<void()>*>(self))(); };
+    for (unsigned z = 0; z < grid.z; z++) {
+      for (unsigned y = 0; y < grid.y; y++) {
+        for (unsigned x = 0; x < grid.x; x++) {
+          position.block = {x, y, z};
+          runBlock(int(block.x), bytes, run, const_cast<std::function<void()>*>(&thread));
+        }
+      }
+    }
+  });
+}
+
+}  // namespace rdi::emulator
+
+cudaError_t cudaGetDeviceCount(int* count) {
+  *count = 1;
+  return cudaSuccess;
+}
+
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
+  if (device != 0) return cudaErrorInvalidDevice;
+  *properties = {};
+  snprintf(properties->name, sizeof(properties->name), "Emulated GPU");
+  properties->totalGlobalMem = Memory::total();
+  properties->major = 8;
+  properties->multiProcessorCount = 2;
+  properties->sharedMemPerBlockOptin = mostShared;
+  return cudaSuccess;
+}
+
+cudaError_t cudaSetDevice(int device) { return device == 0 ? cudaSuccess : cudaErrorInvalidDevice; }
+
+cudaError_t cudaDriverGetVersion(int* version) {
+  *version = 13000;
+  return cudaSuccess;
+}
+
+cudaError_t cudaGetLastError() { return cudaSuccess; }
+
+const char* cudaGetErrorString(cudaError_t error) {
+  switch (error) {
+    case cudaSuccess:
+      return "no error";
+    case cudaErrorMemoryAllocation:
+      return "out of memory";
+    case cudaErrorInvalidConfiguration:
+      return "invalid configuration argument";
+    case cudaErrorInvalidDevice:
+      return "invalid device ordinal";
+    default:
+      return "invalid argument";
+  }
+}
+
+const char* cudaGetErrorName(cudaError_t) { return "cudaError"; }
+
+cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
+  *free = memory().left();
+  *total = Memory::total();
+  return cudaSuccess;
+}
+
+cudaError_t cudaMallocAsync(void** result, size_t bytes, cudaStream_t) {
+  *result = memory().allocate(bytes);
+  return *result ? cudaSuccess : cudaErrorMemoryAllocation;
+}
+
+cudaError_t cudaFreeAsync(void* given, cudaStream_t) {
+  return memory().release(given) ? cudaSuccess : cudaErrorInvalidValue;
+}
+
+cudaError_t cudaMallocHost(void** result, size_t bytes) {
+  *result = malloc(bytes);
+  return *result ? cudaSuccess : cudaErrorMemoryAllocation;
+}
+
+cudaError_t cudaFreeHost(void* given) {
+  free(given);
+  return cudaSuccess;
+}
+
+cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind, cudaStream_t stream) {
+  return rdi::emulator::enqueue(stream, [=] { memcpy(to, from, bytes); });
+}
+
+cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream_t stream) {
+  return rdi::emulator::enqueue(stream, [=] { memset(to, value, bytes); });
+}
+
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
+  *stream = new EmulatedStream;
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+  delete stream;
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  return stream->capturing ? cudaErrorInvalidValue : cudaSuccess;
+}
+
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
+  *event = new EmulatedEvent;
+  return cudaSuccess;
+}
+
+cudaError_t cudaEventDestroy(cudaEvent_t event) {
+  delete event;
+  return cudaSuccess;
+}
+
+cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t) { return cudaSuccess; }
+cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaSuccess; }
+
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
+  if (stream->capturing) return cudaErrorInvalidValue;
+  stream->capturing = new EmulatedGraph;
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
+  *graph = std::exchange(stream->capturing, nullptr);
+  return *graph ? cudaSuccess : cudaErrorInvalidValue;
+}
+
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph, unsigned long long) {
+  *executable = new EmulatedGraph(*graph);
+  return cudaSuccess;
+}
+
+cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
+  if (stream->capturing) return cudaErrorInvalidValue;
+  for (const auto& work : executable->work) work();
+  return cudaSuccess;
+}
+
+cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
+  delete graph;
+  return cudaSuccess;
+}
+
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable) {
+  delete executable;
+  return cudaSuccess;
+}

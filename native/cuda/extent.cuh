@@ -1,0 +1,26 @@
+// How much there is to do, and the loop over it.
+#pragma once
+
+#include "conv_arguments.h"
+#include "runtime.h"
+
+namespace rdi::cuda {
+
+// The elements of some images, or of a whole value (one image).
+struct Extent {
+  Images images;
+  int64_t elements;  // of an image
+};
+
+RDI_DEVICE int64_t countOf(const Extent& e) {
+  return e.elements * (e.images.counted ? *e.images.counted : e.images.most);
+}
+
+// Calls visit(i) for this thread's share of 0 … count − 1.
+template <class Visit>
+RDI_DEVICE void forEachIndex(int64_t count, Visit visit) {
+  const int64_t step = int64_t(gridDim.x) * blockDim.x;
+  for (int64_t i = int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += step) visit(i);
+}
+
+}  // namespace rdi::cuda
