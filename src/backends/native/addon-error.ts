@@ -29,7 +29,8 @@ export class AddonError extends BackendError {
     reasons: readonly string[],
     readonly solutions: readonly string[],
   ) {
-    const advice = solutions.length === 0 ? [] : ["Possible solutions:", ...solutions.map((solution) => `- ${solution}`)];
+    const advice =
+      solutions.length === 0 ? [] : ["Possible solutions:", ...solutions.map((solution) => `- ${solution}`)];
     super([`${expectation}:`, ...reasons.map((reason) => `- ${reason}`), ...advice].join("\n"));
     this.reason = reasons.join("; ");
   }
@@ -78,9 +79,7 @@ function solutionsFor(name: AddonName, { source, place, result, reason = "" }: A
 
 /** A folder of packages that was installed on one machine and runs on another. */
 function installedForAnother(name: AddonName, platform: string): string[] {
-  const others = ADDONS[name].platforms.filter(
-    (other) => other !== platform && isInstalled(addonPackage(name, other)),
-  );
+  const others = ADDONS[name].platforms.filter((other) => other !== platform && isInstalled(addonPackage(name, other)));
   if (others.length === 0) return [];
   const [os, cpu, libc = "glibc"] = platform.split("-");
   const flags = [`--os=${os}`, `--cpu=${cpu}`, ...(os === "linux" ? [`--libc=${libc}`] : [])].join(" ");

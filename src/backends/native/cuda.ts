@@ -1,4 +1,4 @@
-import { isStrict, type Precision } from "../../graph/passes/restrict-methods.js";
+import type { Precision } from "../../graph/passes/restrict-methods.js";
 import { expectArgument } from "../../util/errors.js";
 import { openAddonEngine, type Addon, type MatrixPrecision, type Device } from "./addon-engine.js";
 import { AddonError } from "./addon-error.js";
@@ -6,7 +6,7 @@ import { findAddon, loadAddon } from "./load-addon.js";
 import { NativeBackend } from "./native-backend.js";
 
 export interface CudaOptions {
-  /** The index of the GPU, perhaps as text. */
+  /** The number of the GPU, perhaps as text. */
   readonly device: number | string;
   readonly precision: Precision;
 }
@@ -17,16 +17,16 @@ const OLDEST_DRIVER = 580;
 /**
  * Starts the engine of a GPU.
  *
- * @throws ArgumentError on a device that is not an index; AddonError, with what can be done, if the addon cannot be loaded or has no such GPU
+ * @param addon Another than the one that is found: tests give theirs.
+ * @throws ArgumentError on a device that is not a number; AddonError, with what can be done, if the addon cannot be loaded or has no such GPU
  */
-export function openCuda({ device, precision }: CudaOptions): NativeBackend {
+export function openCuda({ device, precision }: CudaOptions, addon: Addon = loadAddon("cuda")): NativeBackend {
   expectArgument(/^\d+$/.test(String(device)), "device", "an integer of 0 or more", device);
-  const addon = loadAddon("cuda");
-  const index = Number(device);
-  expectDevice(addon, index);
+  const number = Number(device);
+  expectDevice(addon, number);
   // The GPU shares the work out by itself: the engine has one queue.
-  const abi = openAddonEngine(addon, { threads: 1, name: "cuda", device: index, precision: matrixPrecision(precision) });
-  return new NativeBackend(abi, precision);
+  const options = { name: "cuda", threads: 1, device: number, precision: MATRIX_PRECISIONS[precision] } as const;
+  return new NativeBackend(openAddonEngine(addon, options), precision);
 }
 
 /** The GPUs that the addon finds; none if it cannot be loaded. */
@@ -34,13 +34,17 @@ export function cudaDevices(): readonly Device[] {
   return findAddon("cuda").addon?.devices ?? [];
 }
 
-/** What "fast" means is PyTorch's default for convolutions. */
-function matrixPrecision(precision: Precision): MatrixPrecision {
-  if (isStrict(precision)) return "fp32";
-  return precision === "fast" ? "tf32" : precision;
-}
+const MATRIX_PRECISIONS: Readonly<Record<Precision, MatrixPrecision>> = {
+  // As PyTorch's convolutions are by default.
+  fast: "tf32",
+  strict: "fp32",
+  fp32: "fp32",
+  tf32: "tf32",
+  fp16: "fp16",
+  bf16: "bf16",
+};
 
-function expectDevice({ devices, noDevices, instructionSets }: Addon, index: number): void {
+function expectDevice({ devices, noDevices, instructionSets }: Addon, number: number): void {
   if (devices.length === 0) {
     const hidden = process.env.CUDA_VISIBLE_DEVICES;
     throw new AddonError(
@@ -56,10 +60,10 @@ function expectDevice({ devices, noDevices, instructionSets }: Addon, index: num
       ],
     );
   }
-  if (index >= devices.length) {
+  if (number >= devices.length) {
     const names = devices.map(({ name }, i) => `${i} (${name})`);
     throw new AddonError(
-      `Expected one of the ${devices.length} devices of the CUDA addon but received ${index}`,
+      `Expected one of the ${devices.length} devices of the CUDA addon but received ${number}`,
       names.map((name) => `device ${name}`),
       [`ask for one that is there, by --device, RDI_DEVICE or the option device: ${names.join(", ")}`],
     );
