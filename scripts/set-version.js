@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // @ts-check
-// Gives this package and its platform packages a version: node scripts/set-version.js 1.2.3
+// Gives this package and those of npm/ a version: node scripts/set-version.js 1.2.3
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { URL } from "node:url";

@@ -28,7 +28,7 @@ export interface ParamSet extends Disposable {
 export interface CompileOptions {
   /** The largest batch that a run may have. */
   readonly maxBatch: number;
-  /** Images that a worker takes depth first through the plan; chosen from the size of the caches if absent. */
+  /** Images that a worker takes depth first through the plan; chosen by the size of the caches, or of a GPU's memory, if absent. */
   readonly tile?: number;
 }
 
@@ -86,8 +86,10 @@ export interface Backend extends Disposable {
   readonly name: BackendName;
   /** Threads that share the work. */
   readonly threads: number;
-  /** Of the machine code in use, where there are several: `avx512`, `avx2`, `neon`, `baseline`, `simd128`. */
+  /** Of the machine code in use, where there are several: `avx512`, `avx2`, `neon`, `baseline`; `simd128`; `sm_90` and the like. */
   readonly instructionSet?: string;
+  /** The name of the device that computes, where there can be several. */
+  readonly device?: string | undefined;
   supports(op: OpName): true | { readonly reason: string };
   /** @throws BackendError when memory runs out: it says how much was asked for and how much is in use. */
   alloc(bytes: number): Slot;

@@ -1,9 +1,10 @@
 import { availableCores } from "../util/available-cores.js";
-import type { Precision } from "../graph/passes/restrict-methods.js";
-import { ArgumentError, BackendError } from "../util/errors.js";
+import { PRECISIONS, type Precision } from "../graph/passes/restrict-methods.js";
+import { ArgumentError, BackendError, expectArgument } from "../util/errors.js";
 import type { Backend, BackendName } from "./backend.js";
-import { openAddonEngine } from "./native/addon-engine.js";
+import { openAddonEngine, type Device } from "./native/addon-engine.js";
 import { AddonError, type AddonAttempt } from "./native/addon-error.js";
+import { cudaDevices, openCuda } from "./native/cuda.js";
 import { findAddon, loadAddon } from "./native/load-addon.js";
 import { NativeBackend } from "./native/native-backend.js";
 import { loadWasm } from "./native/wasm-module.js";
@@ -12,11 +13,15 @@ import { ReferenceBackend } from "./reference/reference-backend.js";
 export interface BackendOptions {
   /** Which backend; the fastest that works if absent. The environment variable `RDI_BACKEND` stands in for it. */
   readonly backend?: BackendName;
-  /** Threads that share the work; the cores that this process may use if absent. */
+  /** Threads that share the work; the cores that this process may use if absent. A GPU shares it out by itself. */
   readonly threads?: number;
   /**
-   * "fast" (default) lets convolutions use Winograd's methods, whose rounding errors are up to 1e-5 of the largest result; "strict" makes them plain sums
-   * of products, which agree with PyTorch's to the sign of nearly vanishing gradients, and take longer.
+   * Of convolutions and linear layers; sums are of 32-bit floats in all of them.
+   *
+   * "fast" (default): the fastest whose rounding does little harm. On a processor convolutions may use Winograd's methods, whose rounding errors are up to
+   * 1e-5 of the largest result; on a GPU it is "tf32", as in PyTorch's convolutions. "strict", or "fp32": plain sums of products of 32-bit floats,
+   * which agree with PyTorch's to the sign of nearly vanishing gradients, and take longer. Of `cuda` alone: "tf32", "fp16" and "bf16", to which
+   * factors are rounded.
    */
   readonly precision?: Precision;
   /**
@@ -24,10 +29,16 @@ export interface BackendOptions {
    * `RDI_ISA` stands in for it.
    */
   readonly instructionSet?: string | undefined;
+  /** Of `cuda`: the number of the GPU, 0 if absent. The environment variable `RDI_DEVICE` stands in for it. */
+  readonly device?: number | undefined;
 }
 
 /** What a backend is opened with. */
-type OpenOptions = Required<Pick<BackendOptions, "threads" | "precision">> & Pick<BackendOptions, "instructionSet">;
+interface OpenOptions extends Required<Pick<BackendOptions, "threads" | "precision">> {
+  readonly instructionSet: string | undefined;
+  /** A number, perhaps as the text of the environment. */
+  readonly device: number | string;
+}
 
 /** One way to run, and how to start it. */
 interface Candidate {
@@ -35,17 +46,33 @@ interface Candidate {
   readonly description: string;
   /** Whether it is chosen when none is asked for by name. */
   readonly automatic: boolean;
+  readonly precisions: readonly Precision[];
   readonly open: (options: OpenOptions) => Promise<Backend>;
   /** Where its native code was looked for, and what came of it. */
   readonly attempts?: () => readonly AddonAttempt[];
+  /** That it can compute on, where there can be several. */
+  readonly devices?: () => readonly Device[];
 }
+
+/** Of a processor. */
+const FULL_PRECISIONS: readonly Precision[] = ["fast", "strict", "fp32"];
 
 /** In the order in which they are tried. */
 const candidates: readonly Candidate[] = [
   {
+    name: "cuda",
+    description: "the CUDA addon's kernels for an NVIDIA GPU",
+    automatic: true,
+    precisions: PRECISIONS,
+    open: ({ device, precision }) => Promise.resolve(openCuda({ device, precision })),
+    attempts: () => findAddon("cuda").attempts,
+    devices: cudaDevices,
+  },
+  {
     name: "cpu",
     description: "the addon's kernels for this processor (AVX-512, AVX2, NEON)",
     automatic: true,
+    precisions: FULL_PRECISIONS,
     open: ({ threads, precision, instructionSet }) =>
       Promise.resolve(new NativeBackend(openAddonEngine(loadAddon(), { threads, instructionSet }), precision)),
     attempts: () => findAddon().attempts,
@@ -54,12 +81,14 @@ const candidates: readonly Candidate[] = [
     name: "wasm",
     description: "WebAssembly with SIMD; threads through shared memory",
     automatic: true,
+    precisions: FULL_PRECISIONS,
     open: async ({ threads, precision }) => new NativeBackend(await loadWasm({ threads }), precision),
   },
   {
     name: "reference",
     description: "plain TypeScript in float64, for checking the others; very slow",
     automatic: false,
+    precisions: FULL_PRECISIONS,
     open: () => Promise.resolve(new ReferenceBackend()),
   },
 ];
@@ -72,46 +101,70 @@ export interface BackendReport {
   readonly threads?: number;
   /** Why it is not available. */
   readonly reason?: string;
-  /** Of `cpu`: where an addon was looked for, in that order, and why one was not taken. */
+  /** Of `cuda` and `cpu`: where an addon was looked for, in that order, and why one was not taken. */
   readonly attempts?: readonly AddonAttempt[];
+  /** Of `cuda`: the GPUs that its addon finds, by their numbers. */
+  readonly devices?: readonly Device[];
   /** What can be done about it. */
   readonly solutions?: readonly string[];
 }
 
-/** What is asked for, by the options or by the environment. A wish for an instruction set is one for the backend that has several. */
-function requested(options: BackendOptions): { name: string | undefined; instructionSet: string | undefined } {
-  const { instructionSet = process.env.RDI_ISA } = options;
-  const name = options.backend ?? process.env.RDI_BACKEND ?? (instructionSet === undefined ? undefined : "cpu");
-  return { name, instructionSet };
+/** What is asked for, by the options or by the environment. A wish that one backend alone can fulfil is one for that backend. */
+interface Request extends OpenOptions {
+  readonly name: string | undefined;
 }
 
-/**
- * Starts the backend that is asked for, by `options` or by `RDI_BACKEND` and `RDI_ISA`, and fails loudly if it cannot be had; if none is asked for, the first
- * that works.
- *
- * @throws ArgumentError on an unknown name or a thread count that is not a positive integer; BackendError, with every reason, if nothing starts.
- */
-export async function createBackend(options: BackendOptions = {}): Promise<Backend> {
-  const threads = options.threads ?? availableCores();
+function requested(options: BackendOptions): Request {
+  const { threads = availableCores(), precision = "fast", instructionSet = process.env.RDI_ISA } = options;
+  const device = options.device ?? process.env.RDI_DEVICE;
+  const wishesGpu = device !== undefined || !FULL_PRECISIONS.includes(precision);
+  const wish = instructionSet !== undefined ? "cpu" : wishesGpu ? "cuda" : undefined;
+  const name = options.backend ?? process.env.RDI_BACKEND ?? wish;
+  return { name, threads, precision, instructionSet, device: device ?? 0 };
+}
+
+/** @throws ArgumentError on what no backend, or not the one of that name, can be asked for */
+function expectPossible({ name, threads, precision }: Request, { device }: BackendOptions): void {
   if (!Number.isInteger(threads) || threads < 1 || threads > MAX_THREADS) {
     throw new ArgumentError(`Expected 1 to ${MAX_THREADS} threads but received ${threads}`);
   }
-  const { precision = "fast" } = options;
-  const { name, instructionSet } = requested(options);
-  const tried =
-    name === undefined
-      ? candidates.filter(({ automatic }) => automatic)
-      : candidates.filter((candidate) => candidate.name === name);
-  if (tried.length === 0) {
+  expectArgument(PRECISIONS.includes(precision), "precision", `one of ${PRECISIONS.join(", ")}`, precision);
+  if (name === undefined) return;
+  const named = candidates.find((candidate) => candidate.name === name);
+  if (named === undefined) {
     throw new ArgumentError(
       `Expected a backend (${candidates.map((candidate) => candidate.name).join(", ")}) but received ${JSON.stringify(name)}`,
     );
   }
+  const backends = (able: (candidate: Candidate) => boolean): string =>
+    `backend ${candidates
+      .filter(able)
+      .map((candidate) => candidate.name)
+      .join(" or ")}`;
+  const precise = (candidate: Candidate): boolean => candidate.precisions.includes(precision);
+  expectArgument(precise(named), `precision ${precision}`, backends(precise), name);
+  const several = (candidate: Candidate): boolean => candidate.devices !== undefined;
+  expectArgument(device === undefined || several(named), `device ${device}`, backends(several), name);
+}
+
+/**
+ * Starts the backend that is asked for, by `options` or by `RDI_BACKEND`, `RDI_ISA` and `RDI_DEVICE`, and fails loudly if it cannot be had; if none is
+ * asked for, the first that works.
+ *
+ * @throws ArgumentError on an unknown name, a thread count that is not a positive integer, or a precision or a device that the backend has not;
+ *   BackendError, with every reason, if nothing starts.
+ */
+export async function createBackend(options: BackendOptions = {}): Promise<Backend> {
+  const request = requested(options);
+  expectPossible(request, options);
+  const { name } = request;
   const reasons: string[] = [];
-  for (const candidate of tried) {
+  for (const candidate of candidates) {
+    if (name === undefined ? !candidate.automatic : candidate.name !== name) continue;
     try {
-      return await candidate.open({ threads, precision, instructionSet });
+      return await candidate.open(request);
     } catch (error) {
+      if (error instanceof ArgumentError) throw error;
       reasons.push(`${candidate.name}: ${messageOf(error)}`);
     }
   }
@@ -126,13 +179,17 @@ function messageOf(error: unknown): string {
 
 /** Tries every backend there is, and says of each whether it works and why not. */
 export async function describeBackends(options: BackendOptions = {}): Promise<BackendReport[]> {
-  const threads = options.threads ?? availableCores();
-  const { instructionSet } = requested(options);
+  const request = requested(options);
   const reports: BackendReport[] = [];
-  for (const { name, description, open, attempts } of candidates) {
-    const candidate = { name, description, ...(attempts && { attempts: attempts() }) };
+  for (const { name, description, open, attempts, devices } of candidates) {
+    const candidate = {
+      name,
+      description,
+      ...(attempts && { attempts: attempts() }),
+      ...(devices && { devices: devices() }),
+    };
     try {
-      const backend = await open({ threads, precision: "fast", instructionSet });
+      const backend = await open({ ...request, precision: "fast" });
       reports.push({ ...candidate, available: true, threads: backend.threads });
       backend.dispose();
     } catch (error) {

@@ -33,11 +33,11 @@ async function examine(threads: number | undefined) {
     platform: platformName(),
     cores: availableCores(),
     wasm: wasmFeatures(),
-    backends: reports.map(({ name, description, available, threads: used, reason, attempts, solutions }) => ({
+    backends: reports.map(({ name, description, available, threads: used, reason, attempts, devices, solutions }) => ({
       name,
       tried: description,
       available,
-      ...defined({ threads: used, reason, attempts, solutions }),
+      ...defined({ threads: used, reason, attempts, devices, solutions }),
     })),
   };
 }
@@ -66,12 +66,20 @@ function healthText({ version, node, platform, cores, wasm, backends }: Health):
 }
 
 /** Where a backend was looked for, why it does not work, and what can be done. */
-function backendLines({ name, reason, attempts = [], solutions = [] }: Health["backends"][number]): string[] {
+function backendLines(report: Health["backends"][number]): string[] {
+  const { name, reason, attempts = [], devices = [], solutions = [] } = report;
+  // An addon that is there may find no GPU: the attempts do not tell.
+  const told = attempts.length > 0 && attempts.every(({ result }) => result !== "loaded");
   return [
     ...attempts.map(({ source, place, reason: why }) => `${name}, ${source} ${place}: ${why ?? "loaded"}`),
-    // The attempts have said it where there are solutions.
-    ...(reason === undefined || solutions.length > 0 ? [] : [`${name} does not work: ${reason}`]),
+    ...devices.map((device, i) => `${name}, device ${i}: ${device.name}${memoryText(device.bytes)}`),
+    ...(reason === undefined || told ? [] : [`${name} does not work: ${reason}`]),
     ...(solutions.length === 0 ? [] : [`Possible solutions for ${name}:`]),
     ...solutions.map((solution) => `- ${solution}`),
   ];
+}
+
+/** Of a device that has its own. */
+function memoryText(bytes: number): string {
+  return bytes === 0 ? "" : `, ${(bytes / 2 ** 30).toFixed(1)} GiB`;
 }

@@ -9,22 +9,28 @@ import { asUsage } from "./usage-error.js";
 export interface EngineOptions {
   readonly backend?: string;
   readonly threads?: number;
+  readonly device?: number;
 }
 
 const MAX_THREADS = 256;
 
 export function withEngineOptions(command: Command): Command {
   return command
-    .option("--backend <name>", "where to compute: cpu, wasm or reference; the fastest that works by default")
+    .option("--backend <name>", "where to compute: cuda, cpu, wasm or reference; the fastest that works by default")
     .addOption(
       new Option("--threads <count>", "threads that share the work; all cores by default").argParser(
         integer(1, MAX_THREADS),
+      ),
+    )
+    .addOption(
+      new Option("--device <number>", "the GPU of backend cuda; 0 by default, rdi doctor lists them").argParser(
+        integer(0),
       ),
     );
 }
 
 /** Starts the backend that the options ask for; the caller disposes of it. */
-export function openBackend({ backend, threads }: EngineOptions): Promise<Backend> {
+export function openBackend({ backend, threads, device }: EngineOptions): Promise<Backend> {
   // An unknown name is the registry's to refuse.
-  return asUsage(() => createBackend(defined({ backend: backend as BackendName | undefined, threads })));
+  return asUsage(() => createBackend(defined({ backend: backend as BackendName | undefined, threads, device })));
 }

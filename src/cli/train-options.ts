@@ -143,6 +143,7 @@ const NO_SETTINGS = new Set([
   "json",
   "backend",
   "threads",
+  "device",
 ]);
 
 /** The options that the command line itself has, without defaults. */

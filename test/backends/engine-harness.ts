@@ -1,7 +1,9 @@
 import { BufferUse, type NativeAbi, type Pointer } from "../../src/backends/native/abi.js";
-import { openAddonEngine } from "../../src/backends/native/addon-engine.js";
+import { openAddonEngine, type Addon } from "../../src/backends/native/addon-engine.js";
 import { loadAddon } from "../../src/backends/native/load-addon.js";
 import { loadWasm } from "../../src/backends/native/wasm-module.js";
+import { notChosen } from "../support/chosen.js";
+import { emulatedCuda } from "../support/emulated-cuda.js";
 import type { PlanBuilder } from "./plan-builder.js";
 
 export type Data = Float32Array | Int32Array;
@@ -10,28 +12,61 @@ export type Data = Float32Array | Int32Array;
 export interface EngineUnderTest {
   readonly title: string;
   readonly open: (threads: number) => Promise<NativeAbi>;
+  /** That it can have: a GPU is one worker. */
+  readonly mostThreads: number;
   /** Why it cannot run here. */
   readonly unavailable?: string;
 }
 
-function addonEngines(): EngineUnderTest[] {
+const MOST_THREADS = 256;
+
+/** The kernels of the processor's addon, one engine for each of its instruction sets. */
+function cpuEngines(): EngineUnderTest[] {
   try {
     const addon = loadAddon();
     return addon.instructionSets.map(({ name, supported }) => ({
-      title: `addon, ${name}`,
+      title: `cpu, ${name}`,
       open: async (threads) => Promise.resolve(openAddonEngine(addon, { threads, instructionSet: name })),
+      mostThreads: MOST_THREADS,
       ...(!supported && { unavailable: "this machine lacks it" }),
     }));
   } catch (error) {
-    const { message } = error as Error;
-    return [{ title: "addon", open: () => Promise.reject(new Error(message)), unavailable: message }];
+    return [unavailable("cpu", error)];
   }
 }
 
+function cudaEngine(title: string, load: () => Addon): EngineUnderTest {
+  try {
+    const addon = load();
+    const [device] = addon.devices;
+    return {
+      title,
+      open: async (threads) => Promise.resolve(openAddonEngine(addon, { name: "cuda", threads })),
+      mostThreads: 1,
+      ...(device === undefined && { unavailable: addon.noDevices ?? "there is no device" }),
+    };
+  } catch (error) {
+    return unavailable(title, error);
+  }
+}
+
+function unavailable(title: string, error: unknown): EngineUnderTest {
+  const { message } = error as Error;
+  return { title, open: () => Promise.reject(new Error(message)), mostThreads: 1, unavailable: message };
+}
+
+/** Those that `RDI_TEST_BACKENDS` does not choose are unavailable. */
+function chosen(engine: EngineUnderTest): EngineUnderTest {
+  const why = notChosen(engine.title);
+  return why === undefined ? engine : { ...engine, unavailable: why };
+}
+
 export const engines: readonly EngineUnderTest[] = [
-  { title: "WebAssembly", open: (threads) => loadWasm({ threads }) },
-  ...addonEngines(),
-];
+  { title: "wasm", open: (threads: number) => loadWasm({ threads }), mostThreads: MOST_THREADS },
+  ...cpuEngines(),
+  cudaEngine("cuda", () => loadAddon("cuda")),
+  cudaEngine("cuda (emulated)", emulatedCuda),
+].map(chosen);
 
 /** Makes a plan whose runs may read and write every buffer. */
 export function makePlan(abi: NativeAbi, plan: PlanBuilder): Pointer {

@@ -88,11 +88,13 @@ function selectExits([x, w]: readonly Float32Array[], batch: number, thresholds:
 }
 
 const cases = engines.flatMap((engine) =>
-  [1, 2, 3].map((threads) => ({
-    ...engine,
-    threads,
-    name: `${engine.title}, ${threads} thread${threads > 1 ? "s" : ""}`,
-  })),
+  [1, 2, 3]
+    .filter((threads) => threads <= engine.mostThreads)
+    .map((threads) => ({
+      ...engine,
+      threads,
+      name: `${engine.title}, ${threads} thread${threads > 1 ? "s" : ""}`,
+    })),
 );
 
 for (const { name, threads, open, unavailable } of cases) {
@@ -351,7 +353,7 @@ for (const { name, threads, open, unavailable } of cases) {
   );
 }
 
-for (const { title, open, unavailable } of engines) {
+for (const { title, open, unavailable } of engines.filter(({ mostThreads }) => mostThreads > 1)) {
   describe.skipIf(unavailable !== undefined)(
     `threads of ${title}${unavailable === undefined ? "" : ` (${unavailable})`}`,
     () => {

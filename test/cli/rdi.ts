@@ -40,12 +40,21 @@ export class Running {
 }
 
 export function start(...args: string[]): Running {
-  return new Running(spawn(process.execPath, [MAIN, ...args], { env: { ...process.env, NO_COLOR: "1" } }));
+  return startWith({}, ...args);
+}
+
+function startWith(env: Readonly<Record<string, string>>, ...args: string[]): Running {
+  return new Running(spawn(process.execPath, [MAIN, ...args], { env: { ...process.env, NO_COLOR: "1", ...env } }));
 }
 
 /** Runs a command to its end. */
 export function rdi(...args: string[]): Promise<Outcome> {
   return start(...args).ended;
+}
+
+/** The same with variables of the environment. */
+export function rdiWith(env: Readonly<Record<string, string>>, ...args: string[]): Promise<Outcome> {
+  return startWith(env, ...args).ended;
 }
 
 /** A folder that is removed after the tests of the file. */

@@ -1,5 +1,7 @@
+import { join } from "node:path";
 import { expect, it } from "vitest";
-import { describeCli, rdi } from "./rdi.js";
+import { writeFakeAddon } from "../support/fake-addon.js";
+import { describeCli, rdi, rdiWith, temporaryFolder } from "./rdi.js";
 
 const COMMANDS = [
   "quickstart",
@@ -58,6 +60,8 @@ describeCli("help and usage", () => {
     [[...evaluate, "--attack", "pgd", "--form", "worst"], "Expected a form of attack", "rdi evaluate --help"],
     [[...evaluate, "--split", "dev"], "Expected one of train, validation, test", "rdi evaluate --help"],
     [[...evaluate, "--backend", "abacus"], "Expected a backend", "rdi evaluate --help"],
+    [[...evaluate, "--device", "-1"], "Expected an integer of at least 0", "rdi evaluate --help"],
+    [[...evaluate, "--backend", "cpu", "--device", "0"], "Expected backend cuda for device 0", "rdi evaluate --help"],
     [["classify", "--weights", "none.safetensors"], "missing required argument 'path'", "rdi classify --help"],
     [["train", "--out", "nowhere"], "--dataset not specified", "rdi train --help"],
     [["train", "--out", "nowhere", "--epochs", "1", "--iterations", "2"], "cannot be used with", "rdi train --help"],
@@ -98,5 +102,24 @@ describeCli("doctor", () => {
       expect(tried, name).not.toBe("");
       expect(rest, name).toHaveProperty(available ? "threads" : "reason");
     }
+  });
+
+  it("lists the GPUs, or says why there are none", async () => {
+    const folder = await temporaryFolder();
+    const [two, none] = [join(folder, "two.cjs"), join(folder, "none.cjs")];
+    const gpu = { name: "GPU, compute capability 9.0", bytes: 80 * 2 ** 30 };
+    writeFakeAddon(two, { devices: [gpu, { ...gpu, bytes: 0 }] });
+    writeFakeAddon(none, { devices: [], noDevices: "no driver" });
+    const listed = await rdiWith({ RDI_CUDA_ADDON: two }, "doctor");
+    expect(listed.stdout).toContain(
+      `cuda, RDI_CUDA_ADDON ${two}: loaded\ncuda, device 0: ${gpu.name}, 80.0 GiB\ncuda, device 1: ${gpu.name}\n`,
+    );
+    const missing = await rdiWith({ RDI_CUDA_ADDON: none }, "doctor");
+    expect(missing.stdout).toContain(
+      `cuda, RDI_CUDA_ADDON ${none}: loaded\ncuda does not work: no driver\nPossible solutions for cuda:\n- install`,
+    );
+    const json = await rdiWith({ RDI_CUDA_ADDON: two, RDI_DEVICE: "5" }, "doctor", "--json");
+    const [cuda] = (JSON.parse(json.stdout) as { backends: object[] }).backends;
+    expect(cuda).toMatchObject({ name: "cuda", available: false, devices: [gpu, { bytes: 0 }] });
   });
 });

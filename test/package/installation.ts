@@ -65,12 +65,17 @@ export class Installation {
 /** Packs this checkout as for a release, and installs it, without scripts, into an empty folder of a machine where compilers are hidden. */
 export async function install(): Promise<Installation> {
   const packed = await succeed(new Running(spawn(resolve("scripts/pack"), ["--out", await temporaryFolder()])).ended);
+  // That of CUDA comes to those who ask for it.
+  const tarballs = packed.stdout
+    .trim()
+    .split("\n")
+    .filter((tarball) => !tarball.includes("-cuda-"));
   const bare = await temporaryFolder();
   for (const tool of TOOLS) await symlink(find(tool), join(bare, tool));
   const installation = new Installation(await temporaryFolder(), bare);
   await installation.write("package.json", JSON.stringify({ private: true }));
   const flags = ["--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund"];
-  await succeed(installation.run("npm", ["install", ...flags, ...packed.stdout.trim().split("\n")]));
+  await succeed(installation.run("npm", ["install", ...flags, ...tarballs]));
   return installation;
 }
 

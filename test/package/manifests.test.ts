@@ -8,7 +8,7 @@ import * as esbuild from "esbuild";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
 import { describe, expect, it } from "vitest";
-import { ADDON_PLATFORMS } from "../../src/backends/native/addon-package.js";
+import { ADDONS, addonPackage, type AddonName } from "../../src/backends/native/addon-package.js";
 import * as browser from "../../src/browser.js";
 import * as index from "../../src/index.js";
 import { packageVersion } from "../../src/util/package-version.js";
@@ -29,24 +29,34 @@ const manifest = (folder: string): Manifest =>
   JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Manifest;
 const root = manifest(".");
 
+/** The packages with an addon: its name, and the platform. */
+const PACKAGES = (Object.keys(ADDONS) as AddonName[]).flatMap((addon) =>
+  ADDONS[addon].platforms.map((platform) => ({ addon, platform, name: addonPackage(addon, platform) })),
+);
+/** A package's folder. */
+const folderOf = (name: string): string => join("npm", name.replace("@rdi-net/", ""));
+/** Those that the root package brings along: that of CUDA is large, and of use to few. */
+const OPTIONAL = PACKAGES.filter(({ addon }) => addon === "cpu").map(({ name }) => name);
+
 describe("the packages fit together", () => {
-  it("there is one for each platform that the loader knows, and the root package wants each in its own version", () => {
-    expect(readdirSync("npm").sort()).toEqual([...ADDON_PLATFORMS].sort());
-    expect(root.optionalDependencies).toEqual(
-      Object.fromEntries(ADDON_PLATFORMS.map((platform) => [`@rdi-net/${platform}`, root.version])),
+  it("there is one for each platform that the loader knows, and the root package wants each but CUDA's in its own version", () => {
+    expect(readdirSync("npm").map((folder) => `npm/${folder}`)).toEqual(
+      PACKAGES.map(({ name }) => folderOf(name)).sort(),
     );
+    expect(root.optionalDependencies).toEqual(Object.fromEntries(OPTIONAL.map((name) => [name, root.version])));
     expect(packageVersion()).toBe(root.version);
   });
 
-  it.each(ADDON_PLATFORMS)(
-    "@rdi-net/%s is for that platform, and holds an addon and nothing that runs at installation",
-    (platform) => {
+  it.each(PACKAGES)(
+    "$name is for $platform, and holds an addon and nothing that runs at installation",
+    ({ addon, platform, name }) => {
       const [os, cpu, libc = "glibc"] = platform.split("-");
       const { version, license, engines } = root;
-      const { name, ...rest } = manifest(join("npm", platform));
-      expect(name).toBe(`@rdi-net/${platform}`);
-      expect(rest).toMatchObject({ version, license, engines, os: [os], cpu: [cpu], main: "rdi_net.node" });
-      expect(rest).toMatchObject({ files: ["rdi_net.node", "README.md", "LICENSE"] });
+      const { file } = ADDONS[addon];
+      const { name: itsName, ...rest } = manifest(folderOf(name));
+      expect(itsName).toBe(name);
+      expect(rest).toMatchObject({ version, license, engines, os: [os], cpu: [cpu], main: file });
+      expect(rest).toMatchObject({ files: [file, "README.md", "LICENSE"] });
       expect("libc" in rest ? rest.libc : undefined).toEqual(os === "linux" ? [libc] : undefined);
       for (const none of ["scripts", "dependencies"]) expect(rest).not.toHaveProperty(none);
     },
@@ -62,9 +72,9 @@ describe("the packages fit together", () => {
     const { packages } = JSON.parse(readFileSync("package-lock.json", "utf8")) as {
       packages: Record<string, { version?: string; resolved?: string; link?: boolean; optional?: boolean }>;
     };
-    for (const platform of ADDON_PLATFORMS) {
-      expect(packages[`node_modules/@rdi-net/${platform}`]).toEqual({ resolved: `npm/${platform}`, link: true });
-      expect(packages[`npm/${platform}`]).toMatchObject({ version: root.version, optional: true });
+    for (const name of OPTIONAL) {
+      expect(packages[`node_modules/${name}`]).toEqual({ resolved: folderOf(name), link: true });
+      expect(packages[folderOf(name)]).toMatchObject({ version: root.version, optional: true });
     }
   });
 });
@@ -103,6 +113,19 @@ function npmPack(...flags: readonly string[]): Packed {
   return (JSON.parse(output) as Packed[])[0]!;
 }
 
+/** The unpacked size of the package that scripts/pack makes in a folder of npm/. */
+async function packedSize(folder: string): Promise<number> {
+  const out = await mkdtemp(join(tmpdir(), "rdi-pack-"));
+  try {
+    execFileSync("scripts/pack", ["--out", out], { stdio: "ignore" });
+    const tarball = join(out, `rdi-net-${folder}-${root.version}.tgz`);
+    expect(existsSync(tarball)).toBe(true);
+    return npmPack("--dry-run", tarball).unpackedSize;
+  } finally {
+    await rm(out, { recursive: true });
+  }
+}
+
 describePackages("the packed root package", async () => {
   const packed = npmPack("--dry-run");
 
@@ -117,7 +140,9 @@ describePackages("the packed root package", async () => {
     const wasm = ["dist/wasm/rdi-simd.wasm", "dist/wasm/rdi-simd-threads.wasm", "dist/backends/native/wasm-worker.mjs"];
     const sources = ["binding.gyp", "native/core/rdi.h", "LICENSE", "README.md", "CHANGELOG.md"];
     expect(paths).toEqual(expect.arrayContaining([...needed, ...wasm, ...sources]));
-    expect(paths.filter((path) => /^(src|test|npm|build|bench)\/|\.node$|\.stamp$/.test(path))).toEqual([]);
+    expect(paths.filter((path) => /^(src|test|npm|build|bench|native\/cuda)\/|\.node$|\.stamp$/.test(path))).toEqual(
+      [],
+    );
   });
 
   it("has neither wrong types nor, by publint, any other fault", async () => {
@@ -135,16 +160,13 @@ describePackages("the packed root package", async () => {
     }
   });
 
+  const cuda = "build/Release/rdi_net_cuda.node";
+  const cudaMissing = existsSync(cuda) ? "" : ` (${cuda} missing: scripts/build-cuda builds it where nvcc is)`;
+  it.skipIf(cudaMissing !== "")(`the addon for CUDA is at most 25 MB once stripped${cudaMissing}`, async () => {
+    expect(await packedSize("linux-x64-cuda")).toBeLessThanOrEqual(25e6);
+  });
+
   it("the addon of this machine is at most 3 MB once stripped, which with it is its package", async () => {
-    const folder = await mkdtemp(join(tmpdir(), "rdi-pack-"));
-    try {
-      execFileSync("scripts/pack", ["--out", folder], { stdio: "ignore" });
-      const tarball = join(folder, `rdi-net-${platformName()}-${root.version}.tgz`);
-      expect(existsSync(tarball)).toBe(true);
-      const { unpackedSize } = npmPack("--dry-run", tarball);
-      expect(unpackedSize).toBeLessThanOrEqual(3e6);
-    } finally {
-      await rm(folder, { recursive: true });
-    }
+    expect(await packedSize(platformName())).toBeLessThanOrEqual(3e6);
   });
 });

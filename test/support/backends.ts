@@ -1,7 +1,10 @@
 import type { Backend } from "../../src/backends/backend.js";
+import { openCuda } from "../../src/backends/native/cuda.js";
 import { loadAddon } from "../../src/backends/native/load-addon.js";
 import { ReferenceBackend } from "../../src/backends/reference/reference-backend.js";
 import { createBackend, type BackendOptions } from "../../src/backends/registry.js";
+import { notChosen } from "./chosen.js";
+import { emulatedCuda } from "./emulated-cuda.js";
 
 /** A backend under test. Those that this machine cannot run are skipped, visibly, by the suites that use this list. */
 export interface BackendUnderTest {
@@ -11,8 +14,13 @@ export interface BackendUnderTest {
   readonly unavailable?: string;
 }
 
-async function probe(title: string, base: BackendOptions): Promise<BackendUnderTest> {
-  const open: BackendUnderTest["open"] = (options = {}) => createBackend({ ...base, ...options });
+function registered(title: string, base: BackendOptions): Promise<BackendUnderTest> {
+  return probe(title, (options) => createBackend({ ...base, ...options }));
+}
+
+async function probe(title: string, open: BackendUnderTest["open"]): Promise<BackendUnderTest> {
+  const unavailable = notChosen(title);
+  if (unavailable !== undefined) return { title, open, unavailable };
   try {
     (await open()).dispose();
     return { title, open };
@@ -35,15 +43,20 @@ const [widest, ...narrower] = instructionSets();
 
 /** The backends that run graphs at speed, each checked against `reference`. */
 export const fastBackends: readonly BackendUnderTest[] = [
-  await probe("wasm, 1 thread", { backend: "wasm", threads: 1 }),
-  await probe("wasm, 2 threads", { backend: "wasm", threads: 2 }),
-  await probe(`cpu, ${widest}, 1 thread`, { backend: "cpu", threads: 1, instructionSet: widest }),
-  await probe(`cpu, ${widest}, 2 threads`, { backend: "cpu", threads: 2, instructionSet: widest }),
+  await registered("wasm, 1 thread", { backend: "wasm", threads: 1 }),
+  await registered("wasm, 2 threads", { backend: "wasm", threads: 2 }),
+  await registered(`cpu, ${widest}, 1 thread`, { backend: "cpu", threads: 1, instructionSet: widest }),
+  await registered(`cpu, ${widest}, 2 threads`, { backend: "cpu", threads: 2, instructionSet: widest }),
   ...(await Promise.all(
     narrower.map((instructionSet) =>
-      probe(`cpu, ${instructionSet}, 1 thread`, { backend: "cpu", threads: 1, instructionSet }),
+      registered(`cpu, ${instructionSet}, 1 thread`, { backend: "cpu", threads: 1, instructionSet }),
     ),
   )),
+  // What the suites allow is what sums of products of 32-bit floats may differ by.
+  await registered("cuda", { backend: "cuda", precision: "fp32" }),
+  await probe("cuda (emulated)", async ({ precision = "fp32" } = {}) =>
+    Promise.resolve(openCuda({ device: 0, precision }, emulatedCuda())),
+  ),
 ];
 
 export const referenceBackend: BackendUnderTest = {

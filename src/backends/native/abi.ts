@@ -1,3 +1,4 @@
+import type { TileLimits } from "../../graph/plan/tile.js";
 import type { Disposable } from "../../util/disposable.js";
 
 /** What stands for a buffer or a plan of an engine; 0 is never one. */
@@ -40,8 +41,12 @@ export interface NativeAbi extends Disposable {
   readonly name: "wasm" | "cpu" | "cuda";
   /** Workers that share the work. */
   readonly threads: number;
-  /** Of the kernels in use: `avx512`, `avx2`, `neon`, `baseline`; of WebAssembly `simd128`. */
+  /** Of the kernels in use: `avx512`, `avx2`, `neon`, `baseline`; of WebAssembly `simd128`; of CUDA the architecture, such as `sm_90`. */
   readonly instructionSet: string;
+  /** The name of the device, where there can be several. */
+  readonly device?: string;
+  /** What bounds the tiles of its plans; a processor's caches if absent. */
+  readonly tile?: TileLimits;
   alloc(bytes: number): Pointer;
   free(buffer: Pointer): void;
   /** Bytes held by buffers and plans. */

@@ -1,16 +1,19 @@
+import { totalmem } from "node:os";
+
+import { deviceLimits, type TileLimits } from "../../graph/plan/tile.js";
 import { BackendError, expectArgument } from "../../util/errors.js";
 import type { AdaptiveRunArguments, BufferUse, NativeAbi, OrdinaryRunArguments, Pointer } from "./abi.js";
 
 /** The interface of `native/core/rdi.h` that this version speaks: `RDI_ABI_VERSION`. */
 export const ABI_VERSION = 2;
 
-/** What `rdi_net.node` exports. */
+/** What `rdi_net.node` and `rdi_net_cuda.node` export. */
 export interface Addon {
   readonly abiVersion: number;
   /** That its kernels were compiled for, the widest first, and whether this machine has them. */
   readonly instructionSets: readonly { readonly name: string; readonly supported: boolean }[];
   /** That engines can be created on, and the bytes of memory of their own: 0 for the processor, which has the machine's. */
-  readonly devices: readonly { readonly name: string; readonly bytes: number }[];
+  readonly devices: readonly Device[];
   /** Why there are no devices. */
   readonly noDevices?: string;
   readonly Engine: new (
@@ -19,6 +22,11 @@ export interface Addon {
     device: number,
     precision: MatrixPrecision,
   ) => EngineObject;
+}
+
+export interface Device {
+  readonly name: string;
+  readonly bytes: number;
 }
 
 /** The arithmetic of matrix products (convolutions, fully connected layers); their sums are of 32-bit floats in all of them. */
@@ -63,6 +71,8 @@ export interface AddonOptions {
   readonly threads: number;
   /** One of the addon's; the widest that this machine has if absent. */
   readonly instructionSet?: string | undefined;
+  /** Whose addon it is; the processor's if absent. */
+  readonly name?: "cpu" | "cuda";
   /** The number of one of the addon's devices; the first if absent. */
   readonly device?: number | undefined;
   /** "fp32" if absent; the processor has no other. */
@@ -79,7 +89,7 @@ const MAX_THREADS = 256;
  *   device lacks, or if no threads can be had
  */
 export function openAddonEngine(addon: Addon, options: AddonOptions): NativeAbi {
-  const { threads, instructionSet, device = 0, precision = "fp32" } = options;
+  const { name = "cpu", threads, instructionSet, device = 0, precision = "fp32" } = options;
   expectArgument(
     Number.isInteger(threads) && threads >= 1 && threads <= MAX_THREADS,
     "threads",
@@ -98,24 +108,35 @@ export function openAddonEngine(addon: Addon, options: AddonOptions): NativeAbi 
       `Expected a device of this machine (${devices || (addon.noDevices ?? "none")}) but received ${device}`,
     );
   }
-  return new AddonEngine(addon, threads, instructionSet, device, precision);
+  return new AddonEngine(addon, { name, threads, instructionSet, device, precision });
+}
+
+/** What an engine is created with, nothing left open but the instruction set. */
+interface EngineOptions extends Required<AddonOptions> {
+  readonly device: number;
+  readonly precision: MatrixPrecision;
 }
 
 class AddonEngine implements NativeAbi {
-  readonly name = "cpu";
+  readonly name: "cpu" | "cuda";
+  readonly device?: string;
+  readonly tile?: TileLimits;
+  readonly threads: number;
   readonly instructionSet: string;
   readonly #engine: EngineObject;
   /** Why the last cancelled run of a plan was. */
   readonly #signals = new Map<Pointer, AbortSignal>();
 
-  constructor(
-    addon: Addon,
-    readonly threads: number,
-    instructionSet: string | undefined,
-    device: number,
-    precision: MatrixPrecision,
-  ) {
+  constructor(addon: Addon, { name, threads, instructionSet, device, precision }: EngineOptions) {
     this.#engine = attempt(() => new addon.Engine(threads, instructionSet, device, precision));
+    this.name = name;
+    this.threads = threads;
+    if (name === "cuda") {
+      const { name: gpu, bytes } = addon.devices[device]!;
+      this.device = gpu;
+      // Of no memory of its own: one that is emulated, in the machine's.
+      this.tile = deviceLimits(bytes === 0 ? totalmem() : bytes);
+    }
     this.instructionSet = this.#engine.instructionSet;
   }
 

@@ -4,12 +4,12 @@ import { BackendError } from "../../util/errors.js";
 import { packageVersion } from "../../util/package-version.js";
 import { platformName } from "../../util/platform-name.js";
 import { thisFile } from "../../util/this-file.js";
-import { ADDON_PLATFORMS, addonPackage, isInstalled } from "./addon-package.js";
+import { ADDONS, addonPackage, isInstalled, type AddonName } from "./addon-package.js";
 
 /** What became of an addon that was looked for. */
 export interface AddonAttempt {
-  /** A build in this package's folder, or the package of this platform. */
-  readonly source: "local build" | "platform package";
+  /** A build in this package's folder, the package of this platform, or the file that a variable of the environment names. */
+  readonly source: "local build" | "platform package" | "RDI_CUDA_ADDON";
   /** The file, or the name of the package where there is none. */
   readonly place: string;
   readonly result: "loaded" | "missing" | "not loadable" | "not an addon of rdi-net" | "another interface version";
@@ -17,44 +17,52 @@ export interface AddonAttempt {
   readonly reason?: string;
 }
 
-/** No addon could be loaded. The message holds every attempt, and what can be done. */
+/** An addon that cannot be used here. The message holds every reason, and what can be done. */
 export class AddonError extends BackendError {
   override name = "AddonError";
-  /** What a user can do about it, the likeliest first. */
-  readonly solutions: readonly string[];
-  /** The reasons of all attempts in one line. */
+  /** All reasons in one line. */
   readonly reason: string;
 
-  constructor(readonly attempts: readonly AddonAttempt[]) {
-    const reasons = attempts.map(({ source, place, reason }) => `${source} ${place}: ${reason ?? "loaded"}`);
-    const solutions = [...new Set([...attempts.flatMap(solutionsFor), buildFromSource()])];
-    super(
-      [
-        `Expected the native addon for ${platformName()} but none could be loaded:`,
-        ...reasons.map((reason) => `- ${reason}`),
-        "Possible solutions:",
-        ...solutions.map((solution) => `- ${solution}`),
-      ].join("\n"),
-    );
+  /** @param solutions What a user can do about it, the likeliest first. */
+  constructor(
+    expectation: string,
+    reasons: readonly string[],
+    readonly solutions: readonly string[],
+  ) {
+    const advice =
+      solutions.length === 0 ? [] : ["Possible solutions:", ...solutions.map((solution) => `- ${solution}`)];
+    super([`${expectation}:`, ...reasons.map((reason) => `- ${reason}`), ...advice].join("\n"));
     this.reason = reasons.join("; ");
-    this.solutions = solutions;
   }
 }
 
-function solutionsFor({ source, result, reason = "" }: AddonAttempt): string[] {
+/** No addon could be loaded. */
+export function notLoaded(name: AddonName, attempts: readonly AddonAttempt[]): AddonError {
+  return new AddonError(
+    `Expected the ${KINDS[name]} addon for ${platformName()} but none could be loaded`,
+    attempts.map(({ source, place, reason }) => `${source} ${place}: ${reason ?? "loaded"}`),
+    [...new Set([...attempts.flatMap((attempt) => solutionsFor(name, attempt)), ...buildFromSource(name)])],
+  );
+}
+
+const KINDS: Readonly<Record<AddonName, string>> = { cpu: "native", cuda: "CUDA" };
+
+function solutionsFor(name: AddonName, { source, place, result, reason = "" }: AddonAttempt): string[] {
+  if (source === "RDI_CUDA_ADDON") return ["let RDI_CUDA_ADDON name a build of this version's CUDA addon, or unset it"];
   if (source === "local build")
-    return result === "missing" ? [] : ["build again, or remove, the addon in this package's folder"];
+    return result === "missing" ? [] : [`build again, or remove, the addon in this package's folder: ${place}`];
   const platform = platformName();
-  const here = `${addonPackage(platform)}@${packageVersion()}`;
+  const here = `${addonPackage(name, platform)}@${packageVersion()}`;
   switch (result) {
     case "loaded":
       return [];
     case "missing":
-      if (!ADDON_PLATFORMS.includes(platform)) return [];
+      if (!ADDONS[name].platforms.includes(platform)) return [];
       return [
-        ...installedForAnother(platform),
+        ...installedForAnother(name, platform),
         `install the package of this platform: npm install ${here}`,
-        "let npm install optional dependencies: npm install --include=optional",
+        // That of CUDA is large, and of use to few: it comes when it is asked for.
+        ...(name === "cpu" ? ["let npm install optional dependencies: npm install --include=optional"] : []),
       ];
     case "another interface version":
       return [`install both packages in one version: npm install rdi-net@${packageVersion()} ${here}`];
@@ -70,8 +78,8 @@ function solutionsFor({ source, result, reason = "" }: AddonAttempt): string[] {
 }
 
 /** A folder of packages that was installed on one machine and runs on another. */
-function installedForAnother(platform: string): string[] {
-  const others = ADDON_PLATFORMS.filter((other) => other !== platform && isInstalled(addonPackage(other)));
+function installedForAnother(name: AddonName, platform: string): string[] {
+  const others = ADDONS[name].platforms.filter((other) => other !== platform && isInstalled(addonPackage(name, other)));
   if (others.length === 0) return [];
   const [os, cpu, libc = "glibc"] = platform.split("-");
   const flags = [`--os=${os}`, `--cpu=${cpu}`, ...(os === "linux" ? [`--libc=${libc}`] : [])].join(" ");
@@ -80,10 +88,13 @@ function installedForAnother(platform: string): string[] {
   ];
 }
 
-function buildFromSource(): string {
-  // Only a checkout has the script.
-  if (existsSync(new URL("../../../scripts/build-addon", thisFile(import.meta.url)))) {
-    return "build it from source: npm run build:addon";
-  }
-  return "build it from source, with a C++ compiler and Python: npm install node-addon-api && npm explore rdi-net -- node-gyp rebuild";
+function buildFromSource(name: AddonName): string[] {
+  const { script } = ADDONS[name];
+  // Only a checkout has the scripts.
+  const checkout = existsSync(new URL(`../../../${script}`, thisFile(import.meta.url)));
+  if (name === "cuda") return checkout ? [`build it from source, with CUDA 13: ${script}`] : [];
+  if (checkout) return ["build it from source: npm run build:addon"];
+  return [
+    "build it from source, with a C++ compiler and Python: npm install node-addon-api && npm explore rdi-net -- node-gyp rebuild",
+  ];
 }

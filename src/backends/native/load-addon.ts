@@ -1,14 +1,15 @@
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { BackendError } from "../../util/errors.js";
 import { platformName } from "../../util/platform-name.js";
 import { thisFile } from "../../util/this-file.js";
 import { ABI_VERSION, type Addon } from "./addon-engine.js";
-import { AddonError, type AddonAttempt } from "./addon-error.js";
-import { ADDON_PLATFORMS, addonPackage, installedFile, isInstalled } from "./addon-package.js";
+import { notLoaded, type AddonAttempt } from "./addon-error.js";
+import { ADDONS, addonPackage, installedFile, isInstalled, type AddonName } from "./addon-package.js";
 import { expectWholeElf } from "./expect-whole-elf.js";
 
 export interface FoundAddon {
@@ -18,43 +19,54 @@ export interface FoundAddon {
 }
 
 /** @throws AddonError, with every reason, if there is none that fits */
-export function loadAddon(): Addon {
-  const { addon, attempts } = findAddon();
-  if (addon === undefined) throw new AddonError(attempts);
+export function loadAddon(name: AddonName = "cpu"): Addon {
+  const { addon, attempts } = findAddon(name);
+  if (addon === undefined) throw notLoaded(name, attempts);
   return addon;
 }
 
-let found: FoundAddon | undefined;
+/** By addon, and by the file that stands in for it. */
+const found = new Map<string, FoundAddon>();
 
-/** Looks for an addon: a build in this package's folder, then the platform's package. What it finds stands for the life of the process. */
-export function findAddon(): FoundAddon {
-  found ??= search();
-  return found;
+/**
+ * Looks for an addon: a build in this package's folder, then the platform's package; or the one file that the environment names, and no other. What it finds
+ * stands for the life of the process.
+ */
+export function findAddon(name: AddonName = "cpu"): FoundAddon {
+  const { override } = ADDONS[name];
+  const place = override === undefined ? undefined : process.env[override];
+  const key = `${name} ${place ?? ""}`;
+  const known = found.get(key);
+  if (known !== undefined) return known;
+  const result = place === undefined ? search(name) : loadFile("RDI_CUDA_ADDON", resolve(place));
+  found.set(key, result);
+  return result;
 }
 
-function search(): FoundAddon {
-  const local = loadFile("local build", fileURLToPath(LOCAL_BUILD));
+function search(name: AddonName): FoundAddon {
+  const local = loadFile("local build", fileURLToPath(new URL(ADDONS[name].file, LOCAL_BUILDS)));
   if (local.addon !== undefined) return local;
-  const { addon, attempts } = loadPackage();
+  const { addon, attempts } = loadPackage(name);
   return { ...(addon && { addon }), attempts: [...local.attempts, ...attempts] };
 }
 
-/** Where node-gyp and CMake leave a build in this package's folder, three levels up from this file in src/ as in dist/. */
-const LOCAL_BUILD = new URL("../../../build/Release/rdi_net.node", thisFile(import.meta.url));
+/** Where node-gyp and CMake leave builds in this package's folder, three levels up from this file in src/ as in dist/. */
+const LOCAL_BUILDS = new URL("../../../build/Release/", thisFile(import.meta.url));
 
 const require = createRequire(thisFile(import.meta.url));
 
-function loadPackage(): FoundAddon {
+function loadPackage(name: AddonName): FoundAddon {
   const platform = platformName();
-  const name = addonPackage(platform);
-  const file = installedFile(name, "rdi_net.node");
-  if (file !== undefined) return loadFile("platform package", file, digestOf(name));
-  const reason = !ADDON_PLATFORMS.includes(platform)
-    ? "there is none for this platform"
-    : isInstalled(name)
-      ? "installed, but without its rdi_net.node"
+  const { file, platforms } = ADDONS[name];
+  const place = addonPackage(name, platform);
+  const path = installedFile(place, file);
+  if (path !== undefined) return loadFile("platform package", path, digestOf(place));
+  const reason = !platforms.includes(platform)
+    ? `there is none for this platform, only for ${platforms.join(", ")}`
+    : isInstalled(place)
+      ? `installed, but without its ${file}`
       : "not installed";
-  return { attempts: [{ source: "platform package", place: name, result: "missing", reason }] };
+  return { attempts: [{ source: "platform package", place, result: "missing", reason }] };
 }
 
 /** The SHA-256 that a release writes into the package beside its addon; none in a package that was filled by hand. */

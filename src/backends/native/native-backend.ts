@@ -1,5 +1,5 @@
 import { encodePlan } from "../../graph/plan/encode.js";
-import { lower } from "../../graph/plan/lower.js";
+import { lower, type LowerOptions } from "../../graph/plan/lower.js";
 import { lowerAdaptive } from "../../graph/plan/lower-adaptive.js";
 import type { Program } from "../../graph/plan/program.js";
 import { sliceTo } from "../../graph/passes/dead-code.js";
@@ -53,6 +53,10 @@ export class NativeBackend implements Backend {
     return this.#abi.instructionSet;
   }
 
+  get device(): string | undefined {
+    return this.#abi.device;
+  }
+
   supports(): true {
     return true;
   }
@@ -94,13 +98,18 @@ export class NativeBackend implements Backend {
 
   compile(graph: Graph, params: ParamSet, options: CompileOptions): Plan {
     const optimized = optimize(graph, this.precision);
-    return new NativePlan(this, this.#abi, optimized, lower(optimized, options), params);
+    return new NativePlan(this, this.#abi, optimized, lower(optimized, this.#lowered(options)), params);
   }
 
   compileAdaptive({ graph, exits }: AdaptiveGraph, params: ParamSet, options: CompileOptions): AdaptivePlan {
     const outputs = exits.flatMap((exit) => [`exit${exit}.probabilities`, `exit${exit}.entropy`]);
     const optimized = optimize(sliceTo(graph, outputs), this.precision);
-    return new NativeAdaptivePlan(this, this.#abi, optimized, lowerAdaptive(optimized, exits, options), params);
+    const program = lowerAdaptive(optimized, exits, this.#lowered(options));
+    return new NativeAdaptivePlan(this, this.#abi, optimized, program, params);
+  }
+
+  #lowered(options: CompileOptions): LowerOptions {
+    return { ...options, limits: this.#abi.tile };
   }
 
   /** The address of a live slot, of at least so many bytes. */

@@ -2,20 +2,28 @@ import type { ConvAttrs, ConvMethods } from "../../ops/conv2d.js";
 import type { OpName } from "../../ops/index.js";
 import type { Graph, Node, Value } from "../types.js";
 
-/** "fast": the fastest methods whose rounding does no harm. "strict": convolutions as plain sums of products, as PyTorch's. */
-export type Precision = "fast" | "strict";
+/**
+ * "fast": the fastest methods whose rounding does no harm. "strict" or "fp32": convolutions as plain sums of products of 32-bit floats, as PyTorch's. The
+ * others name what factors are rounded to before they are multiplied; sums are 32-bit floats in all of them.
+ */
+export const PRECISIONS = ["fast", "strict", "fp32", "tf32", "fp16", "bf16"] as const;
+export type Precision = (typeof PRECISIONS)[number];
+
+export function isStrict(precision: Precision): boolean {
+  return precision === "strict" || precision === "fp32";
+}
 
 const CONVOLUTIONS: readonly OpName[] = ["conv2d", "conv2dInputGrad", "conv2dWeightGrad"];
 
 /**
  * Restricts the methods of convolutions where rounding matters.
  *
- * Everywhere in strict precision. In fast precision only those whose output, or its ReLU, the gradient of a max pool reads: on flat ground, such
+ * Everywhere in strict precision. Otherwise only those whose output, or its ReLU, the gradient of a max pool reads: on flat ground, such
  * as the background of a digit, many of their outputs are equal, and the gradient of a maximum goes to the first of them; were they
  * rounded apart, it would go anywhere.
  */
 export function restrictMethods(graph: Graph, precision: Precision): Graph {
-  if (precision === "strict") return withMethods(graph, "direct", (node) => CONVOLUTIONS.includes(node.op));
+  if (isStrict(precision)) return withMethods(graph, "direct", (node) => CONVOLUTIONS.includes(node.op));
   const producer = new Map<Value, Node>(graph.nodes.map((node) => [node.out, node]));
   const pooled = new Set<Node | undefined>();
   for (const node of graph.nodes) {

@@ -60,7 +60,7 @@ export function lowerAdaptive(graph: Graph, exits: readonly number[], options: L
   );
   const plan = (tile: number): { arenaFloats: number; sharedFloats: number } =>
     planMemory(table.values, allPhases, { tile, maxBatch: options.maxBatch, pinned });
-  const tile = options.tile ?? chooseTile(plan(1).arenaFloats, options.maxBatch);
+  const tile = options.tile ?? chooseTile(plan(1).arenaFloats, options.maxBatch, options.limits);
   let queueFloats = 0;
   for (const value of table.values) {
     if (value.storage !== Storage.Queue) continue;

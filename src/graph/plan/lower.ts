@@ -3,12 +3,14 @@ import type { Graph, Node, Value } from "../types.js";
 import { planMemory } from "./memory.js";
 import { PhaseKind, Storage, type Phase, type Program } from "./program.js";
 import { isTiled, PARAMETER_STAGE, schedule, type Stage } from "./schedule.js";
-import { chooseTile } from "./tile.js";
+import { chooseTile, type TileLimits } from "./tile.js";
 import { copyNode, hasImageLayout, loadNode, planNode, storeNode, ValueTable } from "./values.js";
 
 export interface LowerOptions {
   readonly maxBatch: number;
   readonly tile?: number;
+  /** What a tile that is not given is chosen by; a processor's if absent. */
+  readonly limits?: TileLimits | undefined;
 }
 
 /** An output of the graph, and where it goes. */
@@ -68,10 +70,10 @@ class Lowering {
     // A repetition inside the tile reads again what was loaded once, and what the one before has left.
     const pinned = new Set(repeatsInside ? [...running[0]!.loads.map((node) => node.out), ...carries.flat()] : []);
     const { values, buffers } = this.#table;
-    const { maxBatch } = this.#options;
+    const { maxBatch, limits } = this.#options;
     const plan = (tile: number): { arenaFloats: number; sharedFloats: number } =>
       planMemory(values, phases, { tile, maxBatch, pinned });
-    const tile = this.#options.tile ?? chooseTile(plan(1).arenaFloats, maxBatch);
+    const tile = this.#options.tile ?? chooseTile(plan(1).arenaFloats, maxBatch, limits);
     return {
       tile,
       maxBatch,
