@@ -19,7 +19,9 @@ struct CompactArguments {
   int32_t* nextCount;
 };
 
-RDI_DEVICE int32_t imageOf(const int32_t* which, int32_t first, int32_t row) { return which ? which[row] : first + row; }
+RDI_DEVICE int32_t imageOf(const int32_t* which, int32_t first, int32_t row) {
+  return which ? which[row] : first + row;
+}
 
 // One block, whose threads each take a run of rows: the order of the images stays. Shared memory: an integer a thread.
 RDI_KERNEL void compactKernel(CompactArguments p) {

@@ -1,6 +1,5 @@
-#include "adaptive_run.h"
-
 #include "adaptive.cuh"
+#include "adaptive_run.h"
 
 namespace rdi::cuda {
 namespace {

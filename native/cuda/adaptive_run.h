@@ -1,5 +1,5 @@
-// rdi_adaptive_run: images leave at the first exit that is sure of them, and those that stay move together. How many they are is known on
-// the device alone: kernels are started for all, and find out how many there still are.
+// rdi_adaptive_run: images leave at the first exit that is sure of them, and those that stay move together. How many
+// they are is known on the device alone: kernels are started for all, and find out how many there still are.
 #pragma once
 
 #include "run_context.h"

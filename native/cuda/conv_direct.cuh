@@ -1,4 +1,5 @@
-// Convolution with few channels a group: every thread makes one output number, or four neighbouring channels of a pixel.
+// Convolution with few channels a group: every thread makes one output number, or four neighbouring channels of a
+// pixel.
 #pragma once
 
 #include "conv_pack.cuh"

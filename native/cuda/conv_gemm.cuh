@@ -1,5 +1,5 @@
-// Convolution as one matrix product: rows are output pixels, columns output channels, and the depth is taps × input channels, whose numbers
-// are gathered into shared memory as they are needed.
+// Convolution as one matrix product: rows are output pixels, columns output channels, and the depth is taps × input
+// channels, whose numbers are gathered into shared memory as they are needed.
 #pragma once
 
 #include "conv_pack.cuh"

@@ -1,5 +1,5 @@
-// Convolutions as the kernels here see them: every pass that makes images is a sum over taps, where output pixel (outY + outStep·i,
-// outX + outStep·j) takes input pixel (offsetY + inStep·i + direction·tap, …) times a matrix of weights.
+// Convolutions as the kernels here see them: every pass that makes images is a sum over taps, where output pixel (outY
+// + outStep·i, outX + outStep·j) takes input pixel (offsetY + inStep·i + direction·tap, …) times a matrix of weights.
 #pragma once
 
 #include <stdint.h>
@@ -44,10 +44,13 @@ inline ConvGrid forwardGrid(const kernels::ConvShape& s) {
           .width = s.outChannels / s.groups};
 }
 
-// The input gradient of the pixels whose position is (y, x) modulo the stride: each such class meets other elements of the kernel.
+// The input gradient of the pixels whose position is (y, x) modulo the stride: each such class meets other elements of
+// the kernel.
 inline ConvGrid inputGradGrid(const kernels::ConvShape& s, int32_t y, int32_t x) {
   const int32_t firstY = (y + s.padding) % s.stride, firstX = (x + s.padding) % s.stride;
-  const auto count = [&](int32_t size, int32_t first) { return size > first ? (size - first + s.stride - 1) / s.stride : 0; };
+  const auto count = [&](int32_t size, int32_t first) {
+    return size > first ? (size - first + s.stride - 1) / s.stride : 0;
+  };
   return {.inHeight = s.outHeight,
           .inWidth = s.outWidth,
           .outHeight = s.inHeight,

@@ -16,7 +16,8 @@ void packForward(const NodeRun& run, float* packed) {
   packWeights(run, run.state<ConvShape>(), ConvPass::Forward, packed);
 }
 void runForward(const NodeRun& run) {
-  const ConvEpilogue epilogue = {.bias = run.in(2), .residual = run.in(3), .mask = nullptr, .relu = run.attribute(3) != 0};
+  const ConvEpilogue epilogue = {
+      .bias = run.in(2), .residual = run.in(3), .mask = nullptr, .relu = run.attribute(3) != 0};
   convolve(run, run.state<ConvShape>(), ConvPass::Forward, run.in(0), epilogue, isExact(run), run.out());
 }
 

@@ -1,5 +1,6 @@
-// Weights [O,C/groups,K,K] as the convolution kernels read them. `grouped`: [group][tap][depth][width rounded up to columnStep], zeros
-// beyond the width; else [tap][depth][all output channels]. `depth` is what a pass sums over, `width` what it makes.
+// Weights [O,C/groups,K,K] as the convolution kernels read them. `grouped`: [group][tap][depth][width rounded up to
+// columnStep], zeros beyond the width; else [tap][depth][all output channels]. `depth` is what a pass sums over,
+// `width` what it makes.
 #pragma once
 
 #include "conv_device.cuh"
@@ -13,7 +14,7 @@ struct PackArguments {
   const float* weights;
   float* packed;
   int32_t groups, taps, depth, width;
-  int32_t step;     // from one row of the packed weights to the next
+  int32_t step;  // from one row of the packed weights to the next
   bool grouped;
   bool transposed;  // for the input gradient: width is the weights' second dimension
   int32_t total;    // of the packed floats

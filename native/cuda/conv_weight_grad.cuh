@@ -1,5 +1,5 @@
-// Weight gradients: sums over the pixels of all images. Every block has a part of the pixels, and the parts' sums are added in their
-// order, so that a result does not depend on which block was first.
+// Weight gradients: sums over the pixels of all images. Every block has a part of the pixels, and the parts' sums are
+// added in their order, so that a result does not depend on which block was first.
 #pragma once
 
 #include "conv_device.cuh"
@@ -13,7 +13,8 @@ struct WeightGradArguments {
   const float* x;
   const float* dy;
   int32_t parts, partPixels;
-  float* sums;  // [part][group][tap][in channel][out channel], or without groups' order [part][tap][in channel][all out channels]
+  float* sums;  // [part][group][tap][in channel][out channel], or without groups' order [part][tap][in channel][all out
+                // channels]
 };
 
 template <class Arithmetic, int Columns>
@@ -24,8 +25,8 @@ struct WeightGradGemm {
   static constexpr size_t sharedBytes = sizeof(float) * stages * stageFloats;
 };
 
-// A product whose rows are taps × input channels, whose columns are output channels, and whose depth are pixels. Blocks: x rows of all
-// parts, y columns, z groups.
+// A product whose rows are taps × input channels, whose columns are output channels, and whose depth are pixels.
+// Blocks: x rows of all parts, y columns, z groups.
 template <class Arithmetic, int Columns>
 RDI_KERNEL void __launch_bounds__(blockThreads) weightGradGemm(WeightGradArguments a) {
   using Tile = WeightGradGemm<Arithmetic, Columns>;
@@ -55,8 +56,7 @@ RDI_KERNEL void __launch_bounds__(blockThreads) weightGradGemm(WeightGradArgumen
         const int32_t k = threadIdx.x / vectors + i * pixelsAtOnce, pixel = copied * Tile::depth + k;
         const GridPixel p = gridPixel(g, firstPixel + (pixel < count ? pixel : 0));
         const int32_t y = g.offsetY + p.row * g.inStep + tapY, x = g.offsetX + p.column * g.inStep + tapX;
-        const bool there =
-            pixel < count && row < totalRows && y >= 0 && y < g.inHeight && x >= 0 && x < g.inWidth;
+        const bool there = pixel < count && row < totalRows && y >= 0 && y < g.inHeight && x >= 0 && x < g.inWidth;
         const size_t from =
             ((size_t(p.image) * g.inHeight + y) * g.inWidth + x) * inChannels + group * g.depth + channel;
         copyAsync16(aTile + k * Tile::aK + vector, there ? a.x + from : a.x, there);

@@ -1,8 +1,7 @@
-#include "convolution.h"
-
 #include "conv_direct.cuh"
 #include "conv_gemm.cuh"
 #include "conv_weight_grad.cuh"
+#include "convolution.h"
 
 namespace rdi::cuda {
 namespace {
@@ -23,7 +22,9 @@ Channels channelsOf(const ConvShape& s, ConvPass pass) {
 
 // Whether a matrix product pays: channels are copied four at a time, and there must be some to make.
 bool usesGemm(const Channels& c) { return c.depth % 4 == 0 && c.depth >= 8 && c.width >= 8; }
-bool weightGradUsesGemm(const Channels& c) { return c.depth % 4 == 0 && c.width % 4 == 0 && c.depth >= 8 && c.width >= 8; }
+bool weightGradUsesGemm(const Channels& c) {
+  return c.depth % 4 == 0 && c.width % 4 == 0 && c.depth >= 8 && c.width >= 8;
+}
 
 template <class Arithmetic, int Rows, int Columns>
 void launchGemm(const NodeRun& run, const ConvArguments& a, int64_t pixels) {

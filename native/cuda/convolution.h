@@ -12,7 +12,8 @@ enum class ConvPass { Forward, InputGrad };
 size_t packedFloats(const kernels::ConvShape& shape, ConvPass pass);
 void packWeights(const NodeRun& run, const kernels::ConvShape& shape, ConvPass pass, float* packed);
 
-// y = epilogue(convolution of x), or the input gradient of it, with the node's packed weights. `exact`: in 32-bit floats.
+// y = epilogue(convolution of x), or the input gradient of it, with the node's packed weights. `exact`: in 32-bit
+// floats.
 void convolve(const NodeRun& run, const kernels::ConvShape& shape, ConvPass pass, const float* x,
               const ConvEpilogue& epilogue, bool exact, float* y);
 

@@ -1,5 +1,4 @@
 #include "devices.h"
-
 #include "runtime.h"
 
 namespace rdi::cuda {

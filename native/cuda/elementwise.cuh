@@ -137,16 +137,15 @@ RDI_KERNEL void scaleRowsKernel(ScaleRowsArguments p) {
 
 struct FillArguments {
   Extent extent;
-  Spread from;     // null: `value`
+  Spread from;  // null: `value`
   float value;
   float divideBy;
   float* y;
 };
 
 RDI_KERNEL void fillKernel(FillArguments p) {
-  forEachIndex(countOf(p.extent), [&](int64_t i) {
-    p.y[i] = (p.from.values ? valueAt(p.from, i) : p.value) / p.divideBy;
-  });
+  forEachIndex(countOf(p.extent),
+               [&](int64_t i) { p.y[i] = (p.from.values ? valueAt(p.from, i) : p.value) / p.divideBy; });
 }
 
 }  // namespace rdi::cuda

@@ -102,9 +102,9 @@ int32_t finishRun(rdi_plan* plan, const RunContext& run, int32_t version) {
   Stream& stream = engine->stream;
   *engine->fault = {};
   if (stream.error() == cudaSuccess) {
-    stream.check(cudaMemcpyAsync(engine->fault, plan->memory.fault, sizeof(Fault), cudaMemcpyDeviceToHost,
-                                 stream.handle()),
-                 "the end of a run");
+    stream.check(
+        cudaMemcpyAsync(engine->fault, plan->memory.fault, sizeof(Fault), cudaMemcpyDeviceToHost, stream.handle()),
+        "the end of a run");
   }
   stream.check(cudaStreamSynchronize(stream.handle()), "a run");
   if (int32_t status = describeFailure(stream, plan->error)) {
@@ -187,8 +187,9 @@ rdi_engine* rdi_engine_create(int32_t, const char* isa, int32_t device, int32_t 
   }
   Device facts = {info.multiprocessors, RDI_FP32};
   if (precision < RDI_FP32 || precision > RDI_BF16 || !choosePrecision(info, precision, facts.precision)) {
-    creationError.clear() << "Expected fp32, tf32, fp16 or (from compute capability 8.0 on) bf16 for precision but received "
-                          << (precision < RDI_FP32 || precision > RDI_BF16 ? "another" : precisionName(precision));
+    creationError.clear()
+        << "Expected fp32, tf32, fp16 or (from compute capability 8.0 on) bf16 for precision but received "
+        << (precision < RDI_FP32 || precision > RDI_BF16 ? "another" : precisionName(precision));
     return nullptr;
   }
   auto engine = new (std::nothrow) rdi_engine(device, info.architecture, facts);

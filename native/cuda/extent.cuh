@@ -19,9 +19,7 @@ struct Extent {
   int64_t elements;  // of an image
 };
 
-RDI_DEVICE int64_t countOf(const Extent& e) {
-  return e.elements * imagesNow(e.images);
-}
+RDI_DEVICE int64_t countOf(const Extent& e) { return e.elements * imagesNow(e.images); }
 
 // Calls visit(i) for this thread's share of 0 … count − 1.
 template <class Visit>

@@ -1,4 +1,5 @@
-// What this engine knows of an operation's kernels: how much memory a node needs, and how its work is put into the stream.
+// What this engine knows of an operation's kernels: how much memory a node needs, and how its work is put into the
+// stream.
 #pragma once
 
 #include "conv_arguments.h"

@@ -49,7 +49,8 @@ class Stream {
       check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, int(sharedBytes)), name);
     }
     void* list[] = {const_cast<Arguments*>(&arguments)};
-    check(cudaLaunchKernel(reinterpret_cast<const void*>(kernel), grid, dim3(threads), list, sharedBytes, stream_), name);
+    check(cudaLaunchKernel(reinterpret_cast<const void*>(kernel), grid, dim3(threads), list, sharedBytes, stream_),
+          name);
 #endif
   }
 

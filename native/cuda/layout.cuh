@@ -38,9 +38,8 @@ struct CopyArguments {
 
 // Of any type of 4 bytes.
 RDI_KERNEL void copyKernel(CopyArguments p) {
-  forEachIndex(countOf(p.extent), [&](int64_t i) {
-    reinterpret_cast<uint32_t*>(p.y)[i] = reinterpret_cast<const uint32_t*>(p.x)[i];
-  });
+  forEachIndex(countOf(p.extent),
+               [&](int64_t i) { reinterpret_cast<uint32_t*>(p.y)[i] = reinterpret_cast<const uint32_t*>(p.x)[i]; });
 }
 
 }  // namespace rdi::cuda

@@ -1,4 +1,5 @@
-// Adapters that move values: between the caller's NCHW and the engine's NHWC, between shapes, and from scalars and constants to tensors.
+// Adapters that move values: between the caller's NCHW and the engine's NHWC, between shapes, and from scalars and
+// constants to tensors.
 #include "elementwise.cuh"
 #include "kernel.h"
 #include "layout.cuh"
@@ -27,8 +28,8 @@ void prepareReshape(NodeView& view, const Device&) {
   view.node.scratchFloats = x.hasLayout() || view.output().hasLayout() ? x.elements * size_t(view.plan.tile) : 0;
 }
 
-// Elements keep their NCHW order, which in the arenas is not the order that they lie in. It goes through scratch, because the output may lie
-// where the input does.
+// Elements keep their NCHW order, which in the arenas is not the order that they lie in. It goes through scratch,
+// because the output may lie where the input does.
 void runReshape(const NodeRun& run) {
   const Value &x = run.value(0), &y = run.outputValue();
   if (!x.hasLayout() && !y.hasLayout()) return runCopy(run);

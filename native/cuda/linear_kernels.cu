@@ -18,7 +18,8 @@ void prepareForward(NodeView& view, const Device&) {
 }
 void packForward(const NodeRun& run, float* packed) { packWeights(run, shapeOf(run), ConvPass::Forward, packed); }
 void runForward(const NodeRun& run) {
-  const ConvEpilogue epilogue = {.bias = run.in(2), .residual = nullptr, .mask = nullptr, .relu = run.attribute(0) != 0};
+  const ConvEpilogue epilogue = {
+      .bias = run.in(2), .residual = nullptr, .mask = nullptr, .relu = run.attribute(0) != 0};
   convolve(run, shapeOf(run), ConvPass::Forward, run.in(0), epilogue, exact, run.out());
 }
 

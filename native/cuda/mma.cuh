@@ -1,5 +1,6 @@
-// Products of small matrices by a warp on the tensor cores, and copies into shared memory that go on meanwhile; the emulator has them by
-// their definition. Layouts of the fragments: "PTX ISA", sections on mma.m16n8k8 and mma.m16n8k16, and cp.async.
+// Products of small matrices by a warp on the tensor cores, and copies into shared memory that go on meanwhile; the
+// emulator has them by their definition. Layouts of the fragments: "PTX ISA", sections on mma.m16n8k8 and mma.m16n8k16,
+// and cp.async.
 #pragma once
 
 #include "runtime.h"
@@ -55,7 +56,8 @@ void emulatedMma(float (&d)[4], const uint32_t (&a)[ARegisters], const uint32_t 
     const int row = lane / 4 + i / 2 * 8, column = lane % 4 * 2 + i % 2;
     float sum = d[i];
     for (int k = 0; k < K; k++) {
-      // a: registers 0 … 3 are (rows 0–7, first half of k), (rows 8–15, first), (rows 0–7, second), (rows 8–15, second).
+      // a: registers 0 … 3 are (rows 0–7, first half of k), (rows 8–15, first), (rows 0–7, second), (rows 8–15,
+      // second).
       const int half = k / (K / 2), inside = k % (K / 2);
       const uint32_t x = registerOf(row % 8 * 4 + inside / packed, row / 8 + half * 2);
       const uint32_t y = registerOf(column * 4 + inside / packed, ARegisters + half);
@@ -66,7 +68,8 @@ void emulatedMma(float (&d)[4], const uint32_t (&a)[ARegisters], const uint32_t 
 }
 #endif
 
-// What a product multiplies. `Registers`: of the fragments of A [16][K] and B [K][8]; `pack` makes a register of the numbers that lie in it.
+// What a product multiplies. `Registers`: of the fragments of A [16][K] and B [K][8]; `pack` makes a register of the
+// numbers that lie in it.
 struct Tf32 {
   static constexpr int K = 8, packed = 1;
   static RDI_DEVICE uint32_t pack(const float* p, int) { return toTf32(*p); }
@@ -95,7 +98,9 @@ struct Fp16 {
 #if __CUDA_ARCH__ >= 800
     asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(p[step]), "f"(p[0]));
 #else
-    asm("{.reg .f16 lo, hi; cvt.rn.f16.f32 lo, %1; cvt.rn.f16.f32 hi, %2; mov.b32 %0, {lo, hi};}" : "=r"(bits) : "f"(p[0]), "f"(p[step]));
+    asm("{.reg .f16 lo, hi; cvt.rn.f16.f32 lo, %1; cvt.rn.f16.f32 hi, %2; mov.b32 %0, {lo, hi};}"
+        : "=r"(bits)
+        : "f"(p[0]), "f"(p[step]));
 #endif
     return bits;
 #else
@@ -111,14 +116,12 @@ struct Fp16 {
         : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 #elif __CUDA_ARCH__ >= 750
-    asm volatile(
-        "mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5}, {%6}, {%0,%1,%2,%3};"
-        : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
-        : "r"(a[0]), "r"(a[1]), "r"(b[0]));
-    asm volatile(
-        "mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5}, {%6}, {%0,%1,%2,%3};"
-        : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
-        : "r"(a[2]), "r"(a[3]), "r"(b[1]));
+    asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5}, {%6}, {%0,%1,%2,%3};"
+                 : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(b[0]));
+    asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5}, {%6}, {%0,%1,%2,%3};"
+                 : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+                 : "r"(a[2]), "r"(a[3]), "r"(b[1]));
 #else
     __trap();
 #endif

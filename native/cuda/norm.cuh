@@ -64,8 +64,7 @@ RDI_KERNEL void momentsFinishKernel(FinishArguments p) {
 RDI_KERNEL void gradSumsFinishKernel(FinishArguments p) {
   forEachIndex(p.channels, [&](int64_t c) {
     p.y[c] = p.accumulator[c];
-    p.y[p.channels + c] =
-        p.accumulator[p.channels + c] * inverseDeviation(p.moments[p.channels + c], p.eps);
+    p.y[p.channels + c] = p.accumulator[p.channels + c] * inverseDeviation(p.moments[p.channels + c], p.eps);
   });
 }
 

@@ -77,7 +77,10 @@ void runRow(const NodeRun& run) {
 constexpr Kernel list[] = {
     {.name = "channelMoments", .prepare = prepareMoments, .accumulate = accumulateMoments, .finish = finishMoments},
     {.name = "batchNorm", .run = runNorm},
-    {.name = "batchNormGradSums", .prepare = prepareGradSums, .accumulate = accumulateGradSums, .finish = finishGradSums},
+    {.name = "batchNormGradSums",
+     .prepare = prepareGradSums,
+     .accumulate = accumulateGradSums,
+     .finish = finishGradSums},
     {.name = "batchNormInputGrad", .run = runInputGrad},
     {.name = "row", .run = runRow},
 };

@@ -1,6 +1,5 @@
-#include "ordinary_run.h"
-
 #include "core/run_checks.h"
+#include "ordinary_run.h"
 
 namespace rdi::cuda {
 namespace {

@@ -33,7 +33,8 @@ bool allocatePlan(DeviceMemory& device, Plan& plan, PlanMemory& memory, Message&
                scratch = layout.take(scratchFloats), shared = layout.take(uint64_t(plan.sharedFloats)),
                packed = layout.take(plan.packFloats), fault = layout.take(sizeof(Fault) / 4),
                counts = layout.take(segments), images = layout.take(segments * tile),
-               destinations = layout.take(plan.adaptive() ? tile : 0), sources = layout.take(plan.adaptive() ? tile : 0);
+               destinations = layout.take(plan.adaptive() ? tile : 0),
+               sources = layout.take(plan.adaptive() ? tile : 0);
   memory.all = device.allocate(layout.bytes(), message);
   if (!memory.all) return false;
   const auto base = static_cast<float*>(memory.all);

@@ -16,8 +16,8 @@ struct PlanMemory {
   float* accumulators;
   float* shared;
   Fault* fault;
-  // Adaptive plans: how many images each segment has, which they are [segment][tile], where the rows of one go to and those of the next come
-  // from [tile].
+  // Adaptive plans: how many images each segment has, which they are [segment][tile], where the rows of one go to and
+  // those of the next come from [tile].
   int32_t* counts;
   int32_t* images;
   int32_t* destinations;

@@ -1,8 +1,8 @@
 // Pooling: a thread makes one output, or one input's gradient from the windows that it lies in.
 #pragma once
 
-#include "kernels/shapes.h"
 #include "extent.cuh"
+#include "kernels/shapes.h"
 
 namespace rdi::cuda {
 
@@ -91,8 +91,7 @@ RDI_KERNEL void avgPoolKernel(PoolArguments p) {
   forEachIndex(countOf({p.images, int64_t(s.outHeight) * s.outWidth * s.channels}), [&](int64_t i) {
     const PoolPlace at = poolPlace(i, s.outHeight, s.outWidth, s.channels);
     float sum = 0;
-    forEachOfWindow(s, at.y, at.x,
-                    [&](int32_t y, int32_t x) { sum += p.x[poolInput(s, at.image, y, x, at.channel)]; });
+    forEachOfWindow(s, at.y, at.x, [&](int32_t y, int32_t x) { sum += p.x[poolInput(s, at.image, y, x, at.channel)]; });
     p.y[i] = sum * scale;
   });
 }

@@ -11,8 +11,8 @@ using kernels::PoolShape;
 template <void (*kernel)(PoolArguments), int x, int dy>
 void runPool(const NodeRun& run) {
   run.launch(kernel, run.extent(run.outputValue()),
-             PoolArguments{run.images, run.state<PoolShape>(), x < 0 ? nullptr : run.in(x), dy < 0 ? nullptr : run.in(dy),
-                           run.out()});
+             PoolArguments{run.images, run.state<PoolShape>(), x < 0 ? nullptr : run.in(x),
+                           dy < 0 ? nullptr : run.in(dy), run.out()});
 }
 
 constexpr Kernel list[] = {

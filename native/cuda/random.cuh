@@ -1,4 +1,5 @@
-// Philox4x32-10, with the counters and the numbering of native/kernels/random.h: bit for bit the numbers of all other backends.
+// Philox4x32-10, with the counters and the numbering of native/kernels/random.h: bit for bit the numbers of all other
+// backends.
 #pragma once
 
 #include "extent.cuh"

@@ -1,5 +1,5 @@
-// Sums over rows of channels (pixels of NHWC images, or images of a matrix), and over whole images. Their order depends on nothing but the
-// sizes.
+// Sums over rows of channels (pixels of NHWC images, or images of a matrix), and over whole images. Their order depends
+// on nothing but the sizes.
 #pragma once
 
 #include "extent.cuh"
@@ -41,8 +41,8 @@ struct GradSumsState {
   }
 };
 
-// Count, mean and sum of squared deviations, merged by the formulas of Chan, Golub and LeVeque (1979), so that a large mean costs no
-// digits.
+// Count, mean and sum of squared deviations, merged by the formulas of Chan, Golub and LeVeque (1979), so that a large
+// mean costs no digits.
 struct MomentsState {
   static constexpr int numbers = 3;
   float n[3] = {};
@@ -116,7 +116,7 @@ struct RowSumArguments {
   int64_t elements;
   const float* x;
   float* y;
-  bool add;        // to what y holds
+  bool add;  // to what y holds
 };
 
 // y[row] = Σ x[row][*]. Blocks: rows. Shared memory: a float a thread.

@@ -37,7 +37,10 @@ constexpr Kernel list[] = {
     {.name = "sumPerImage", .run = runSumPerImage},
     {.name = "sumAll", .run = runSumAll},
     {.name = "reduceBatch", .prepare = prepareReduceBatch, .accumulate = accumulateBatch, .finish = finishBatch},
-    {.name = "channelSum", .prepare = prepareChannelSum, .accumulate = accumulateChannelSum, .finish = finishChannelSum},
+    {.name = "channelSum",
+     .prepare = prepareChannelSum,
+     .accumulate = accumulateChannelSum,
+     .finish = finishChannelSum},
 };
 
 }  // namespace

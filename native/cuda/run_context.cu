@@ -1,6 +1,6 @@
-#include "run_context.h"
-
 #include <utility>
+
+#include "run_context.h"
 
 namespace rdi::cuda {
 

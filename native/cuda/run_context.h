@@ -1,4 +1,5 @@
-// What ordinary and adaptive runs share: where values are, putting nodes into the stream, and what is kept between runs.
+// What ordinary and adaptive runs share: where values are, putting nodes into the stream, and what is kept between
+// runs.
 #pragma once
 
 #include <initializer_list>

@@ -1,4 +1,5 @@
-// CUDA as the sources here see it: NVIDIA's runtime, or the emulator of it that lets all of them run on a CPU (emulator/cuda_runtime.h).
+// CUDA as the sources here see it: NVIDIA's runtime, or the emulator of it that lets all of them run on a CPU
+// (emulator/cuda_runtime.h).
 #pragma once
 
 #include <cuda_runtime.h>

@@ -1,6 +1,6 @@
-#include "sections.h"
-
 #include <utility>
+
+#include "sections.h"
 
 namespace rdi::cuda {
 

@@ -1,4 +1,5 @@
-// Work that is done again and again, captured as CUDA graphs: what takes the host a launch a kernel then takes one launch.
+// Work that is done again and again, captured as CUDA graphs: what takes the host a launch a kernel then takes one
+// launch.
 #pragma once
 
 #include <vector>
@@ -16,8 +17,8 @@ class Sections {
 
   // What follows is for this batch and these buffers: graphs hold addresses.
   void choose(int32_t batch, std::vector<const void*> buffers);
-  // Puts work into the stream. It has to be the same whenever it has the same number, batch and buffers. It is captured when it comes for
-  // the second time: much is done once only.
+  // Puts work into the stream. It has to be the same whenever it has the same number, batch and buffers. It is captured
+  // when it comes for the second time: much is done once only.
   template <class Work>
   void run(Stream& stream, size_t number, Work work) {
     Section& section = sectionOf(number);

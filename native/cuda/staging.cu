@@ -1,6 +1,6 @@
-#include "staging.h"
-
 #include <string.h>
+
+#include "staging.h"
 
 namespace rdi::cuda {
 

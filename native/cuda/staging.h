@@ -1,4 +1,5 @@
-// Copies between the host and the device through pinned memory: while one half is on its way, the other is filled or emptied.
+// Copies between the host and the device through pinned memory: while one half is on its way, the other is filled or
+// emptied.
 #pragma once
 
 #include "launch.h"

@@ -1,4 +1,5 @@
-// A block's product of two tiles in shared memory, added to sums in registers: on the tensor cores, or with ordinary multiply-adds.
+// A block's product of two tiles in shared memory, added to sums in registers: on the tensor cores, or with ordinary
+// multiply-adds.
 #pragma once
 
 #include "mma.cuh"
@@ -7,8 +8,8 @@ namespace rdi::cuda {
 
 constexpr int blockThreads = 128, warps = blockThreads / 32;
 
-// The sums of a tile [Rows][Columns], of which each warp has Rows / 4 whole rows. A's number (row, k) is at a[row · aRow + k · aK], B's
-// (k, column) at b[k · bK + column].
+// The sums of a tile [Rows][Columns], of which each warp has Rows / 4 whole rows. A's number (row, k) is at a[row ·
+// aRow + k · aK], B's (k, column) at b[k · bK + column].
 template <class Arithmetic, int Rows, int Columns>
 class Sums {
   static constexpr int warpRows = Rows / warps, down = warpRows / 16, across = Columns / 8;

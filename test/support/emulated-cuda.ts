@@ -4,7 +4,7 @@ import { notLoaded } from "../../src/backends/native/addon-error.js";
 import { loadFile } from "../../src/backends/native/load-addon.js";
 
 /**
- * The sources of the CUDA addon, compiled for the processor by `scripts/build-addon`: it needs no GPU.
+ * The sources of the CUDA addon, compiled for the processor by `scripts/build-cuda --emulated`: it needs no GPU.
  *
  * @throws AddonError if it has not been built
  */

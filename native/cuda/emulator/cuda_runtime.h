@@ -1,9 +1,10 @@
-// The part of CUDA's runtime that native/cuda uses, on the CPU: memory is the host's, streams do their work at once, graphs are lists of
-// what was captured, and the threads of a block are fibers that take turns (fibers.h). It finds wrong indices, missing barriers, and reads
-// of memory that nothing has written (which holds NaN); not races between blocks, limits of a launch, or anything about speed.
+// The part of CUDA's runtime that native/cuda uses, on the CPU: memory is the host's, streams do their work at once,
+// graphs are lists of what was captured, and the threads of a block are fibers that take turns (fibers.h). It finds
+// wrong indices, missing barriers, and reads of memory that nothing has written (which holds NaN); not races between
+// blocks, limits of a launch, or anything about speed.
 //
-// Set RDI_EMULATED_ORDER to `reverse` or `shuffle` to have the threads of a block run in another order, and RDI_EMULATED_MEMORY to the
-// bytes that the device is to have.
+// Set RDI_EMULATED_ORDER to `reverse` or `shuffle` to have the threads of a block run in another order, and
+// RDI_EMULATED_MEMORY to the bytes that the device is to have.
 #pragma once
 
 #include <stddef.h>

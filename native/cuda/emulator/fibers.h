@@ -5,8 +5,8 @@
 
 namespace rdi::emulator {
 
-// Runs `thread(self, i)` for i = 0 … count − 1 as one block with `bytes` of shared memory, which hold NaN at first. Ends the process with a
-// message if threads wait for each other in vain.
+// Runs `thread(self, i)` for i = 0 … count − 1 as one block with `bytes` of shared memory, which hold NaN at first.
+// Ends the process with a message if threads wait for each other in vain.
 void runBlock(int count, size_t bytes, void (*thread)(void* self, int i), void* self);
 
 // The thread that is running: its number in the block and in the warp.
@@ -17,8 +17,8 @@ unsigned char* sharedMemory();
 void syncBlock(int line);
 void syncWarp();
 
-// What a warp's threads tell each other: writes `bytes` (128 at most) for the others, and waits for theirs. They stay until the call after
-// the next.
+// What a warp's threads tell each other: writes `bytes` (128 at most) for the others, and waits for theirs. They stay
+// until the call after the next.
 const unsigned char* publish(const void* mine, size_t bytes);
 constexpr size_t publishedBytes = 128;  // between one lane's and the next's
 
@@ -31,8 +31,8 @@ T exchange(T value, int from) {
   return result;
 }
 
-// Copies of 16 bytes (zeros if `from` is null) that a thread has under way. They are made as late as they may be, so that a missing wait
-// shows.
+// Copies of 16 bytes (zeros if `from` is null) that a thread has under way. They are made as late as they may be, so
+// that a missing wait shows.
 void copyLater(void* to, const void* from);
 void commitCopies();
 void awaitCopies(int pending);
