@@ -1,4 +1,6 @@
 // Runs every kernel of the backend `cuda` in this one process, from the TypeScript sources, for compute-sanitizer (scripts/gpu-check).
+import console from "node:console";
+
 import { runnerImport } from "vite";
 
 // Node.js 20 has no `using`.

@@ -1,7 +1,9 @@
 // Lists the files of node_modules that programs need at run time: those of the package's dependencies, of the packages named as arguments, and of whatever these
 // depend on, one path a line. Types, source maps and pages are left out.
+import console from "node:console";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import process from "node:process";
 
 const { packages } = JSON.parse(readFileSync("package-lock.json", "utf8"));
 
