@@ -30,6 +30,7 @@ RDI_INLINE Epilogue shifted(Epilogue e, size_t offset, int32_t channel = 0) {
   if (e.bias) e.bias += channel;
   if (e.residual) e.residual += offset;
   if (e.reluMask) e.reluMask += offset;
+  if (e.reluBits) e.reluBits += offset / 8;
   return e;
 }
 

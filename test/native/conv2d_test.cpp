@@ -62,8 +62,15 @@ void forEachProduct(const ConvShape& s, int32_t images, Visit visit) {
 
 // Which parts of the epilogue a test asks for.
 struct Parts {
-  bool bias, residual, relu, mask;
+  bool bias = false, residual = false, relu = false, mask = false, maskBits = false;
 };
+
+// What positiveBits() makes of a mask.
+std::vector<uint8_t> bitsOf(const Buffer& mask, size_t n) {
+  std::vector<uint8_t> bits((n + 7) / 8);
+  for (size_t i = 0; i < n; i++) bits[i / 8] |= uint8_t(mask[i] > 0) << i % 8;
+  return bits;
+}
 
 void applyEpilogue(std::vector<double>& result, int32_t channels, const Epilogue& e) {
   for (size_t i = 0; i < result.size(); i++) {
@@ -71,6 +78,7 @@ void applyEpilogue(std::vector<double>& result, int32_t channels, const Epilogue
     if (e.residual) result[i] += e.residual[i];
     if (e.relu) result[i] = fmax(result[i], 0);
     if (e.reluMask && !(e.reluMask[i] > 0)) result[i] = 0;
+    if (e.reluBits && !(e.reluBits[i / 8] >> i % 8 & 1)) result[i] = 0;
   }
 }
 
@@ -95,6 +103,7 @@ void testShape(const ConvShape& s, int32_t images) {
   mask.random(6);
   inResidual.random(7);
   inMask.random(8);
+  const std::vector<uint8_t> inBits = bitsOf(inMask, inFloats);
 
   std::vector<double> forward(outFloats), inputGrad(inFloats), weightGrad(weights);
   forEachProduct(s, images, [&](size_t ix, size_t iw, size_t iy) {
@@ -109,10 +118,13 @@ void testShape(const ConvShape& s, int32_t images) {
     {
       Buffer packed(conv2dPackedFloats(s, method), "packed");
       conv2dPack(s, method, weight.data(), packed.data());
-      for (const Parts& p : {Parts{}, Parts{true, false, true, false}, Parts{true, true, true, false},
-                             Parts{false, true, false, true}}) {
-        const Epilogue e{p.bias ? bias.data() : nullptr, p.residual ? residual.data() : nullptr,
-                         p.mask ? mask.data() : nullptr, p.relu};
+      for (const Parts& p :
+           {Parts{}, Parts{.bias = true, .relu = true}, Parts{.bias = true, .residual = true, .relu = true},
+            Parts{.residual = true, .mask = true}}) {
+        const Epilogue e{.bias = p.bias ? bias.data() : nullptr,
+                         .residual = p.residual ? residual.data() : nullptr,
+                         .reluMask = p.mask ? mask.data() : nullptr,
+                         .relu = p.relu};
         std::vector<double> expected = forward;
         applyEpilogue(expected, s.outChannels, e);
         Buffer scratch(conv2dScratchFloats(s, method, images), "scratch"), y(outFloats, "y");
@@ -123,8 +135,13 @@ void testShape(const ConvShape& s, int32_t images) {
     {
       Buffer packed(conv2dInputGradPackedFloats(s, method), "packed");
       conv2dInputGradPack(s, method, weight.data(), packed.data());
-      for (const Parts& p : {Parts{}, Parts{false, true, false, true}}) {
-        const Epilogue e{nullptr, p.residual ? inResidual.data() : nullptr, p.mask ? inMask.data() : nullptr, false};
+      const bool takesBits = s.groups == 1 && s.inChannels % 16 == 0 && s.inHeight * s.inWidth * s.inChannels % 32 == 0;
+      for (const Parts& p :
+           {Parts{}, Parts{.residual = true, .mask = true}, Parts{.residual = true, .maskBits = true}}) {
+        if (p.maskBits && !takesBits) continue;
+        const Epilogue e{.residual = p.residual ? inResidual.data() : nullptr,
+                         .reluMask = p.mask ? inMask.data() : nullptr,
+                         .reluBits = p.maskBits ? inBits.data() : nullptr};
         std::vector<double> expected = inputGrad;
         applyEpilogue(expected, s.inChannels, e);
         Buffer scratch(conv2dInputGradScratchFloats(s, method, images), "scratch"), dx(inFloats, "dx");
