@@ -34,7 +34,7 @@ RDI_INLINE Epilogue shifted(Epilogue e, size_t offset, int32_t channel = 0) {
   return e;
 }
 
-// The functions of conv2d.h, once a method: Direct and Depthwise here, Winograd2 and Winograd4 of winograd.h.
+// The functions of conv2d.h, once a method: Direct and Depthwise here, those of winograd.h.
 struct Direct {};
 struct Depthwise {};
 
