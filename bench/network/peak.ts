@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 
 import { root } from "../library.js";
 import { loadKernels, PEAK_OPERATIONS, runPeak } from "../kernels.js";
-import { startProgram } from "./program.js";
+import { startMeasuredProgram } from "./program.js";
 import type { Library } from "./protocol.js";
 
 /** The loop of multiplications and additions in WebAssembly, as if it were a library whose units are operations. */
@@ -19,7 +19,7 @@ export async function openPeak(): Promise<Library> {
 export function openNativePeak(): Library {
   return {
     prepare: async () => {
-      const rate = await startProgram(fileURLToPath(new URL("build/bench/native-peak", root)));
+      const rate = await startMeasuredProgram(fileURLToPath(new URL("build/bench/native-peak", root)));
       return { results: new Float32Array(), rate };
     },
   };

@@ -7,9 +7,9 @@ import { promisify } from "node:util";
 
 import type { StoredTensor } from "../../src/formats/safetensors.js";
 import { root, writeSafetensors } from "../library.js";
-import { startProgram } from "./program.js";
+import { startMeasuredProgram } from "./program.js";
 import type { Library, MeasuredJob, Work } from "./protocol.js";
-import { comparedSteps, firstLearningRate, images, learningRate, weights, workload } from "./workload.js";
+import { comparedSteps, firstLearningRate, images, learningRate, weights, workload, type ModelName } from "./workload.js";
 
 export const python = process.env.RDI_PYTHON ?? "python3";
 
@@ -26,7 +26,7 @@ export async function hasPytorch(): Promise<boolean> {
 }
 
 /** A program of bench/pytorch/. */
-export function pytorchProgram(name: "work" | "training"): string {
+export function pytorchProgram(name: "work" | "training" | "gpu"): string {
   return fileURLToPath(new URL(`bench/pytorch/${name}.py`, root));
 }
 
@@ -49,25 +49,38 @@ export function openPytorch(threads: number): Library {
   };
 }
 
-/** Starts Python on one work, with files in `folder` that it no longer needs once it is ready. */
-async function prepare(
-  { kind, model: name, batch, steps }: Work,
-  threads: number,
-  folder: string,
-): Promise<MeasuredJob> {
-  const { model, attack, training } = workload(name);
-  const { x, y } = images(model, batch);
+/** Writes a model's `weights` and so many images with their labels, the `data`, into a folder, as safetensors files. */
+export async function writeInputs(folder: string, name: ModelName, count: number): Promise<void> {
+  const { model } = workload(name);
   const floats = (shape: readonly number[], data: Float32Array): StoredTensor => ({ dtype: "F32", shape, data });
   const values = weights(model);
   const params = [...model.params].map(
     ([param, { spec }]) => [param, floats(spec.shape as readonly number[], values.get(param)!)] as const,
   );
   await writeSafetensors(join(folder, "weights"), new Map(params));
+  const { x, y } = images(model, count);
   const data = new Map<string, StoredTensor>([
-    ["x", floats([batch, ...model.inputShape], x)],
-    ["y", { dtype: "I32", shape: [batch], data: y }],
+    ["x", floats([count, ...model.inputShape], x)],
+    ["y", { dtype: "I32", shape: [count], data: y }],
   ]);
   await writeSafetensors(join(folder, "data"), data);
+}
+
+/** The float32 numbers of a file. */
+export async function readFloats(path: string): Promise<Float32Array> {
+  const bytes = await readFile(path);
+  // A copy, since the file's bytes may lie at an odd place.
+  return new Float32Array(Uint8Array.from(bytes).buffer);
+}
+
+/** Starts Python on one work, with files in `folder` that it no longer needs once it is ready. */
+async function prepare(
+  { kind, model: name, batch, steps }: Work,
+  threads: number,
+  folder: string,
+): Promise<MeasuredJob> {
+  const { attack, training } = workload(name);
+  await writeInputs(folder, name, batch);
   const { momentum, weightDecay } = training;
   const settings = {
     threads,
@@ -81,11 +94,10 @@ async function prepare(
     momentum,
     weightDecay,
   };
-  const rate = await startProgram(
+  const rate = await startMeasuredProgram(
     python,
     [pytorchProgram("work"), folder, JSON.stringify(settings)],
     withThreads(threads),
   );
-  const bytes = await readFile(join(folder, "results"));
-  return { results: new Float32Array(Uint8Array.from(bytes).buffer), rate };
+  return { results: await readFloats(join(folder, "results")), rate };
 }

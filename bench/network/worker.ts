@@ -1,8 +1,9 @@
 // A process of its own for each library: answers the questions of bench/network.ts.
+import { secondsOf } from "../timing.js";
 import { openOnnxruntimeNode, openOnnxruntimeWeb } from "./onnxruntime.js";
 import { openOwn } from "./own.js";
 import { openNativePeak, openPeak } from "./peak.js";
-import type { Answer, Job, Library, Question, RepeatedJob, Subject } from "./protocol.js";
+import type { Answer, Job, Library, Question, Subject } from "./protocol.js";
 import { openPytorch } from "./pytorch.js";
 import { openTfjs } from "./tfjs.js";
 
@@ -27,19 +28,11 @@ async function answer(question: Question): Promise<Answer> {
     return { got: "outputs", outputs: "run" in job ? await (job.results?.() ?? job.run()) : job.results };
   }
   if (job === undefined) throw new Error("Expected the work to be prepared before it is measured");
-  return { got: "rate", rate: await ("run" in job ? rate(job, question.seconds) : job.rate(question.seconds)) };
+  return { got: "rate", rate: await rateOf(job, question.seconds) };
 }
 
-async function rate(repeated: RepeatedJob, atLeast: number): Promise<number> {
-  const start = performance.now();
-  let calls = 0;
-  let seconds: number;
-  do {
-    await repeated.run();
-    calls++;
-    seconds = (performance.now() - start) / 1e3;
-  } while (seconds < atLeast);
-  return (calls * repeated.units) / seconds;
+async function rateOf(job: Job, atLeast: number): Promise<number> {
+  return "run" in job ? job.units / (await secondsOf(() => job.run(), atLeast)) : job.rate(atLeast);
 }
 
 process.on("message", (question: Question) => {

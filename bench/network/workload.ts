@@ -115,13 +115,14 @@ export function operationsOf({ kind, model: name }: Work): number {
   return 2 * graphMacs(optimize(graphs[kind]()));
 }
 
-/** The gradient that a step of the average form takes. */
-function inputGradientGraph(model: ExitModel): Graph {
+/** The gradient that a step takes which raises the losses of these exits, numbered from 1; all of them in the average form. */
+export function inputGradientGraph(model: ExitModel, exits?: readonly number[]): Graph {
   return rdi.trace((tracer) => {
     const x = tracer.input("images", imageSpec(model));
     const labels = tracer.input("labels", { shape: ["N"], dtype: "i32" });
     const losses = model
       .forward(x, tracedScope(model, tracer))
+      .filter((_, i) => exits?.includes(i + 1) ?? true)
       .map((logits: Tensor) => rdi.functional.crossEntropy(logits, labels));
     tracer.output("gradient", rdi.gradients(losses.reduce(rdi.functional.add), [x])[0]!);
   });

@@ -82,7 +82,7 @@ class Server:
         gc.collect()
         if self.device == "cuda":
             torch.cuda.empty_cache()
-            torch._dynamo.reset()
+            torch.compiler.reset()
 
 
 def main(device):
@@ -96,8 +96,10 @@ def main(device):
         try:
             answer = server.answer(json.loads(line))
         except Exception as error:
-            server.release()
             answer = {"error": f"{type(error).__name__}: {error}"[:500]}
+        if "error" in answer:
+            # Only now: the exception held what there was.
+            server.release()
         print(json.dumps(answer), flush=True)
 
 
