@@ -81,7 +81,10 @@ function page({ card, device, pytorch, peaks, figures, failed, skipped }: Result
     line(columns),
     line(columns.map((title) => (LEFT.has(title) ? "---" : "--:"))),
     ...figures.map((figure) => line(cellsOf(figure))),
-    ...list("Failed", failed.map(({ row, reason }) => `${row}: ${reason}`)),
+    ...list(
+      "Failed",
+      failed.map(({ row, reason }) => `${row}: ${reason}`),
+    ),
     ...list("Skipped, as time was up", skipped),
     "",
   ].join("\n");
@@ -92,7 +95,8 @@ function list(title: string, items: readonly string[]): string[] {
 }
 
 function cellsOf(figure: Figure): string[] {
-  const optional = (value: number | null, text: (value: number) => string): string => (value === null ? "" : text(value));
+  const optional = (value: number | null, text: (value: number) => string): string =>
+    value === null ? "" : text(value);
   const percent = (value: number): string => `${(100 * value).toFixed(0)}%`;
   const rate = (value: number): string => (value >= 100 ? value.toFixed(0) : value.toPrecision(3));
   return [

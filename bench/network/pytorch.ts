@@ -9,7 +9,15 @@ import type { StoredTensor } from "../../src/formats/safetensors.js";
 import { root, writeSafetensors } from "../library.js";
 import { startMeasuredProgram } from "./program.js";
 import type { Library, MeasuredJob, Work } from "./protocol.js";
-import { comparedSteps, firstLearningRate, images, learningRate, weights, workload, type ModelName } from "./workload.js";
+import {
+  comparedSteps,
+  firstLearningRate,
+  images,
+  learningRate,
+  weights,
+  workload,
+  type ModelName,
+} from "./workload.js";
 
 export const python = process.env.RDI_PYTHON ?? "python3";
 
