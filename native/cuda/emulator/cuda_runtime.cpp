@@ -33,8 +33,8 @@ class Memory {
   void* allocate(size_t bytes) {
     std::lock_guard guard(lock_);
     // The pool serves what fits into it alone: the strictest that a real one may be.
-    const bool fromPool = bytes <= pooled_;
-    if (!fromPool && bytes > total() - used_ - pooled_) return nullptr;
+    const bool fromPool = bytes <= pooled();
+    if (!fromPool && bytes > room() - pooled()) return nullptr;
     // Aligned as CUDA's; what nothing has written is NaN.
     void* memory = aligned_alloc(256, (bytes + 255) / 256 * 256);
     if (!memory) return nullptr;
@@ -56,7 +56,7 @@ class Memory {
   }
   size_t left() {
     std::lock_guard guard(lock_);
-    return total() - used_ - pooled_;
+    return room() - pooled();
   }
   void trim() {
     std::lock_guard guard(lock_);
@@ -68,6 +68,10 @@ class Memory {
   }
 
  private:
+  // The total may be changed at any time.
+  size_t room() const { return total() > used_ ? total() - used_ : 0; }
+  size_t pooled() const { return pooled_ < room() ? pooled_ : room(); }
+
   std::mutex lock_;
   std::unordered_map<void*, size_t> sizes_;
   size_t used_ = 0, pooled_ = 0;
