@@ -36,8 +36,8 @@ class Memory {
     const bool fromPool = bytes <= pooled();
     if (!fromPool && bytes > room() - pooled()) return nullptr;
     // Aligned as CUDA's; what nothing has written is NaN.
-    void* memory = aligned_alloc(256, (bytes + 255) / 256 * 256);
-    if (!memory) return nullptr;
+    void* memory = nullptr;
+    if (posix_memalign(&memory, 256, bytes) != 0) return nullptr;
     memset(memory, 0xff, bytes);
     sizes_.emplace(memory, bytes);
     used_ += bytes;
