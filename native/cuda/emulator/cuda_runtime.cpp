@@ -22,7 +22,7 @@ struct EmulatedStream {
 
 namespace {
 
-constexpr size_t mostShared = 99 * 1024;  // the least that any supported GPU but the oldest has
+constexpr size_t mostShared = 64 * 1024;  // the least that any supported GPU has
 
 // Failures of the device: none, or that by which it was lost.
 std::atomic<cudaError_t> lost = cudaSuccess;
