@@ -41,13 +41,21 @@ void OrdinaryRun::runTiled(int32_t worker, int32_t phaseIndex, int32_t repeat) {
     return;
   }
   // A fixed share, so that sums have the same order in every run with as many workers.
-  zeroBytes(own.accumulators, plan.accumulatorFloats * sizeof(float));
+  clearAccumulators(own, phase);
   int32_t end = rangeStart(worker + 1);
   for (int32_t first = rangeStart(worker); first < end && !cancelled(); first += tile) {
     runTile(own, phase, first, end - first < tile ? end - first : tile, 1);
   }
   pool.barrier();
   finishReductions(worker, phase);
+}
+
+void OrdinaryRun::clearAccumulators(WorkerMemory& memory, const Phase& phase) {
+  for (int32_t i = phase.body.first; i < phase.body.end(); i++) {
+    const Node& node = plan.nodes[size_t(i)];
+    if (!node.kernel->reduces()) continue;
+    zeroBytes(memory.accumulators + node.accumulatorOffset, node.accumulatorFloats * sizeof(float));
+  }
 }
 
 void OrdinaryRun::runTile(WorkerMemory& memory, const Phase& phase, int32_t first, int32_t images, int32_t repeat) {

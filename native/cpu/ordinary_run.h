@@ -16,6 +16,8 @@ class OrdinaryRun : public RunContext {
  private:
   void work(int32_t worker);
   void runTiled(int32_t worker, int32_t phaseIndex, int32_t repeat);
+  // Of the phase's reductions.
+  void clearAccumulators(WorkerMemory& memory, const Phase& phase);
   void runTile(WorkerMemory& memory, const Phase& phase, int32_t first, int32_t images, int32_t repeat);
   void carry(WorkerMemory& memory, int32_t images);
   void finishReductions(int32_t worker, const Phase& phase);

@@ -24,7 +24,7 @@ RDI_DEVICE int32_t imageOf(const int32_t* which, int32_t first, int32_t row) {
 }
 
 // One block, whose threads each take a run of rows: the order of the images stays. Shared memory: an integer a thread.
-RDI_KERNEL void compactKernel(CompactArguments p) {
+RDI_KERNEL void __launch_bounds__(compactThreads) compactKernel(CompactArguments p) {
   RDI_SHARED_MEMORY(memory);
   int32_t* const sums = reinterpret_cast<int32_t*>(memory);
   const int32_t images = imagesNow(p.images), each = (images + compactThreads - 1) / compactThreads;

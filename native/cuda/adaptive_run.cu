@@ -11,7 +11,7 @@ enum : size_t { Refresh, FirstTile };
 void AdaptiveRun::run(bool stale) {
   bind(0);
   if (stale) memory.sections.run(stream, Refresh, [&] { refresh(); });
-  for (int32_t first = 0; first < batch && !cancelled(); first += plan.tile) {
+  for (int32_t first = 0; first < batch && goesOn(); first += plan.tile) {
     memory.sections.run(stream, FirstTile + size_t(first / plan.tile),
                         [&] { runTile(first, batch - first < plan.tile ? batch - first : plan.tile); });
   }

@@ -7,17 +7,27 @@
 
 namespace rdi::cuda {
 
+// Before compute capability 8.0 the compiler would spill registers so that three blocks have room, for whose shared
+// memory there is none.
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
+#define RDI_CONV_GEMM_BOUNDS __launch_bounds__(blockThreads, 2)
+#else
+#define RDI_CONV_GEMM_BOUNDS __launch_bounds__(blockThreads)
+#endif
+
 template <class Arithmetic, int Rows, int Columns>
 struct ConvGemm {
-  static constexpr int depth = 16, stages = 4;
+  static constexpr int depth = 16;
   // Not multiples of the 32 banks apart: neighbours in a fragment are then in different ones.
   static constexpr int aRow = Arithmetic::packed == 2 ? depth + 8 : depth + 4, bRow = Columns + 8;
   static constexpr int stageFloats = Rows * aRow + depth * bRow;
+  static constexpr int stages = 4 * sizeof(float) * stageFloats <= mostSharedBytes ? 4 : 3;
   static constexpr size_t sharedBytes = sizeof(float) * stages * stageFloats;
+  static_assert(sharedBytes <= mostSharedBytes);
 };
 
 template <class Arithmetic, int Rows, int Columns>
-RDI_KERNEL void __launch_bounds__(blockThreads) convGemm(ConvArguments a) {
+RDI_KERNEL void RDI_CONV_GEMM_BOUNDS convGemm(ConvArguments a) {
   using Tile = ConvGemm<Arithmetic, Rows, Columns>;
   constexpr int vectors = Tile::depth / 4, rowsAtOnce = blockThreads / vectors, rowCopies = Rows / rowsAtOnce;
   const ConvGrid& g = a.grid;

@@ -23,6 +23,7 @@ struct WeightGradGemm {
   static constexpr int aK = rows + 8, bK = Columns + 8;
   static constexpr int stageFloats = depth * (aK + bK);
   static constexpr size_t sharedBytes = sizeof(float) * stages * stageFloats;
+  static_assert(sharedBytes <= mostSharedBytes);
 };
 
 // A product whose rows are taps × input channels, whose columns are output channels, and whose depth are pixels.

@@ -7,6 +7,7 @@
 #include "core/rdi.h"
 #include "core/run_checks.h"
 #include "devices.h"
+#include "failure.h"
 #include "ordinary_run.h"
 #include "staging.h"
 
@@ -25,7 +26,7 @@ struct rdi_engine {
   const Device facts;
   Heap heap;  // the host's, for what plans are decoded to
   Stream stream;
-  DeviceMemory memory{stream};
+  DeviceMemory memory;
   Staging staging;
   Fault* fault = nullptr;  // pinned: where the device's is copied to
   Message error;
@@ -68,19 +69,10 @@ bool choosePrecision(const DeviceInfo& info, int32_t precision, int32_t& chosen)
   return precision != RDI_BF16 || info.computeCapability >= ampere;
 }
 
-// A failure of the device, or none.
+// The stream's failure, or none.
 int32_t describeFailure(Stream& stream, Message& message) {
   const char* what = stream.failed();
-  const cudaError_t error = stream.takeError();
-  if (error == cudaSuccess) return RDI_OK;
-  message.clear() << "The GPU failed at [" << what << "]: " << cudaGetErrorString(error) << " ("
-                  << cudaGetErrorName(error) << ")";
-  // Some failures end all work of the process on the device.
-  if (cudaStreamSynchronize(stream.handle()) != cudaSuccess) {
-    cudaGetLastError();
-    message << ". It takes no more work from this process, which has to be started again";
-  }
-  return error == cudaErrorMemoryAllocation ? RDI_OUT_OF_MEMORY : RDI_DEVICE_FAILED;
+  return cuda::describeFailure(stream.handle(), stream.takeError(), what, message);
 }
 
 bool bindKernels(rdi_engine* engine, Plan& plan) {
@@ -199,14 +191,9 @@ rdi_engine* rdi_engine_create(int32_t, const char* isa, int32_t device, int32_t 
   }
   Stream& stream = engine->stream;
   void* fault = nullptr;
-  if (stream.check(cudaSetDevice(device), "choosing the device") && stream.create() && engine->staging.create(stream) &&
-      stream.check(cudaMallocHost(&fault, sizeof(Fault)), "pinned memory")) {
-    // Freed memory stays with the process, for the next that asks.
-    cudaMemPool_t pool;
-    uint64_t all = UINT64_MAX;
-    if (stream.check(cudaDeviceGetDefaultMemPool(&pool, device), "the memory pool")) {
-      stream.check(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &all), "the memory pool");
-    }
+  if (stream.check(cudaSetDevice(device), "choosing the device") && stream.create() &&
+      engine->memory.create(device, stream) && engine->staging.create(stream)) {
+    stream.check(cudaMallocHost(&fault, sizeof(Fault)), "pinned memory");
   }
   engine->fault = static_cast<Fault*>(fault);
   if (describeFailure(stream, creationError) != RDI_OK) return cannotCreate(engine);

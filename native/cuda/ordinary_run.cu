@@ -55,7 +55,7 @@ void OrdinaryRun::repeatTiles() {
   const int32_t index = plan.parameterPhases;
   const Phase& phase = plan.phases[size_t(index)];
   Throttle throttle(stream);
-  for (int32_t first = 0; first < batch && !cancelled(); first += plan.tile) {
+  for (int32_t first = 0; first < batch && goesOn(); first += plan.tile) {
     const Images images = {batch - first < plan.tile ? batch - first : plan.tile, nullptr};
     const size_t section = FirstTile + size_t(first / plan.tile) * PerTile;
     bind(first);
@@ -63,7 +63,7 @@ void OrdinaryRun::repeatTiles() {
       runPacks(index);
       runNodes(phase.loads, images);
     });
-    for (int32_t r = 0; r < repeat_ && !cancelled(); r++) {
+    for (int32_t r = 0; r < repeat_ && goesOn(); r++) {
       memory.sections.run(stream, section + (r > 0 ? CarriedBody : Body), [&] {
         if (r > 0) carry(images.most);
         runNodes(phase.body, images);
@@ -77,7 +77,7 @@ void OrdinaryRun::repeatTiles() {
 void OrdinaryRun::repeatPhases() {
   const bool staleRepetitions = repeat_ > 1 && overwritesCached(plan, buffers);
   Throttle throttle(stream);
-  for (int32_t r = 0; r < repeat_ && !cancelled(); r++) {
+  for (int32_t r = 0; r < repeat_ && goesOn(); r++) {
     const bool stale = r > 0 && staleRepetitions;
     memory.sections.run(stream, stale ? RefreshedRepetition : Repetition, [&] {
       if (stale) refresh();

@@ -23,6 +23,8 @@ class RunContext {
     return __atomic_load_n(arguments_.stopped, __ATOMIC_RELAXED) != 0 ||
            (arguments_.cancel && __atomic_load_n(arguments_.cancel, __ATOMIC_RELAXED) != 0);
   }
+  // Whether more work is to be put into the stream.
+  bool goesOn() const { return stream.error() == cudaSuccess && !cancelled(); }
 
  protected:
   // `more`: what the run's work has the addresses of, besides the buffers.

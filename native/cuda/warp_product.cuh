@@ -8,6 +8,9 @@ namespace rdi::cuda {
 
 constexpr int blockThreads = 128, warps = blockThreads / 32;
 
+// What a block may have of shared memory on the oldest GPU.
+constexpr size_t mostSharedBytes = 64 * 1024;
+
 // The sums of a tile [Rows][Columns], of which each warp has Rows / 4 whole rows. A's number (row, k) is at a[row ·
 // aRow + k · aK], B's (k, column) at b[k · bK + column].
 template <class Arithmetic, int Rows, int Columns>

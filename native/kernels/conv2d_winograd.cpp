@@ -2,9 +2,15 @@
 #include "conv2d_internal.h"
 #include "store_tile.h"
 #include "winograd.h"
+#include "winograd_rows.h"
 
 namespace rdi::kernels::inline RDI_ISA {
 namespace {
+
+// What is kept of a tile's products between the two halves of the output's transform: all of them, or those of rows
+// that are transformed already (winograd_rows.h).
+template <class F>
+constexpr int keptPoints = F::P*(takesRows ? F::M : F::P);
 
 // Outputs of the tiles of one strip from m[point][tile][channel]; `m` is that of the strip's first tile, `y` the image.
 template <class F>
@@ -20,9 +26,13 @@ void storeStrip(const ConvShape& s, const TileGrid& g, const float* m, size_t st
     for (int32_t c = 0; c < s.outChannels; c += VL, m += VL, first += VL) {
       vf half[P][M];
       RDI_UNROLL for (int a = 0; a < P; a++) {
-        vf point[P];
-        RDI_UNROLL for (int b = 0; b < P; b++) point[b] = load(m + (a * P + b) * step);
-        F::output(point, half[a]);
+        if constexpr (takesRows) {
+          RDI_UNROLL for (int j = 0; j < M; j++) half[a][j] = load(m + (a * M + j) * step);
+        } else {
+          vf point[P];
+          RDI_UNROLL for (int b = 0; b < P; b++) point[b] = load(m + (a * P + b) * step);
+          F::output(point, half[a]);
+        }
       }
       RDI_UNROLL for (int j = 0; j < M; j++) {
         const int32_t stored = j < columns ? rows : 0;
@@ -49,14 +59,14 @@ size_t ConvForward<F>::packedFloats(const ConvShape& s) {
 
 template <class F>
 void ConvForward<F>::pack(const ConvShape& s, const float* weight, float* packed) {
-  packFilters<F>(s.inChannels, s.outChannels, packed,
+  packForward<F>(s.inChannels, s.outChannels, packed,
                  [&](int32_t c, int32_t o, int i, int j) { return weight[weightIndex(s, o, c, i, j)]; });
 }
 
 template <class F>
 size_t ConvForward<F>::scratchFloats(const ConvShape& s, int32_t images) {
   const TileGrid g = tileGrid<F>(s, images);
-  return stripFloats<F>(s, g) + F::P * F::P * (pointStep(g, s.inChannels) + pointStep(g, s.outChannels));
+  return stripFloats<F>(s, g) + F::P * F::P * pointStep(g, s.inChannels) + keptPoints<F> * pointStep(g, s.outChannels);
 }
 
 template <class F>
@@ -74,7 +84,11 @@ void ConvForward<F>::run(const ConvShape& s, int32_t images, const float* x, con
       transformStrip<F>(s, g, x + image * inFloats(s), tileRow, scratch, v + size_t(i) * g.across * s.inChannels,
                         vStep);
     }
-    multiplyPoints<F>(strips * g.across, s.inChannels, s.outChannels, v, vStep, packed, m, mStep);
+    if constexpr (takesRows) {
+      multiplyRowsOfPoints<F>(strips * g.across, s.inChannels, s.outChannels, v, vStep, packed, m, mStep);
+    } else {
+      multiplyPoints<F>(strips * g.across, s.inChannels, s.outChannels, v, vStep, packed, m, mStep);
+    }
     for (int32_t i = 0; i < strips; i++) {
       const int32_t image = (first + i) / g.down, tileRow = (first + i) % g.down;
       const size_t offset = image * outFloats(s);

@@ -1,10 +1,13 @@
-// Input gradient by the transpose of the Winograd convolution: the tiles are those of the forward convolution, and each
-// dy tile of M×M gives P×P input gradients B[(G g Gᵀ) ⊙ (A dy Aᵀ)]Bᵀ, which overlap by two rows and columns and add up.
-// (The convolution of dy with flipped weights would need more tiles wherever there is no padding; F(2×2, 5×5), whose
-// tiles would overlap with two on every side, is computed so all the same: conv2d_winograd_flipped.cpp.)
+// Input gradient by Winograd convolution, in one of two ways.
+//
+// As the transpose of the forward convolution: the tiles are the forward's, and each dy tile of M×M gives P×P input
+// gradients B[(G g Gᵀ) ⊙ (A dy Aᵀ)]Bᵀ, which overlap by R − 1 rows and columns and add up. Or as the convolution of dy
+// with flipped weights, which needs more tiles wherever there is little padding, but is faster where winograd_rows.h is
+// used.
 #include "conv2d_internal.h"
 #include "store_tile.h"
 #include "winograd.h"
+#include "winograd_rows.h"
 
 namespace rdi::kernels::inline RDI_ISA {
 namespace {
@@ -96,28 +99,39 @@ void storeGradientStrip(const ConvShape& s, const TileGrid& g, const float* m, s
   }
 }
 
-}  // namespace
+// Whether tiles of the transpose overlap with their neighbours only.
+template <class F>
+constexpr bool hasTranspose = F::R - 1 <= F::M;
 
 template <class F>
-size_t ConvInputGrad<F>::packedFloats(const ConvShape& s) {
-  return size_t(F::P) * F::P * s.inChannels * s.outChannels;
+bool flips(const ConvShape& s) {
+  const auto tiles = [](int32_t height, int32_t width) { return ceilDiv(height, F::M) * ceilDiv(width, F::M); };
+  return !hasTranspose<F> || (takesRows && tiles(s.inHeight, s.inWidth) <= tiles(s.outHeight, s.outWidth));
+}
+
+// The convolution that makes dx of dy.
+template <class F>
+ConvShape flipped(const ConvShape& s) {
+  ConvShape back = s;
+  back.inChannels = s.outChannels;
+  back.inHeight = s.outHeight;
+  back.inWidth = s.outWidth;
+  back.outChannels = s.inChannels;
+  back.outHeight = s.inHeight;
+  back.outWidth = s.inWidth;
+  back.padding = F::R - 1 - s.padding;
+  return back;
 }
 
 template <class F>
-void ConvInputGrad<F>::pack(const ConvShape& s, const float* weight, float* packed) {
-  packFilters<F>(s.outChannels, s.inChannels, packed,
-                 [&](int32_t o, int32_t c, int i, int j) { return weight[weightIndex(s, o, c, i, j)]; });
-}
-
-template <class F>
-size_t ConvInputGrad<F>::scratchFloats(const ConvShape& s, int32_t images) {
+size_t transposeScratchFloats(const ConvShape& s, int32_t images) {
   const TileGrid g = tileGrid<F>(s, images);
   return gradientStrip<F>(s, g).floats + F::P * F::P * (pointStep(g, s.inChannels) + pointStep(g, s.outChannels));
 }
 
 template <class F>
-void ConvInputGrad<F>::run(const ConvShape& s, int32_t images, const float* dy, const float* packed,
-                           const Epilogue& epilogue, float* dx, float* scratch) {
+void runTranspose(const ConvShape& s, int32_t images, const float* dy, const float* packed, const Epilogue& epilogue,
+                  float* dx, float* scratch) {
   const TileGrid g = tileGrid<F>(s, images);
   const size_t vStep = pointStep(g, s.outChannels), mStep = pointStep(g, s.inChannels);
   float* v = scratch + gradientStrip<F>(s, g).floats;
@@ -138,7 +152,42 @@ void ConvInputGrad<F>::run(const ConvShape& s, int32_t images, const float* dy, 
   }
 }
 
+}  // namespace
+
+template <class F>
+size_t ConvInputGrad<F>::packedFloats(const ConvShape& s) {
+  return size_t(F::P) * F::P * s.inChannels * s.outChannels;
+}
+
+template <class F>
+void ConvInputGrad<F>::pack(const ConvShape& s, const float* weight, float* packed) {
+  if (flips<F>(s)) {
+    packForward<F>(s.outChannels, s.inChannels, packed, [&](int32_t o, int32_t c, int i, int j) {
+      return weight[weightIndex(s, o, c, F::R - 1 - i, F::R - 1 - j)];
+    });
+  } else {
+    packPoints<F>(s.outChannels, s.inChannels, packed,
+                  [&](int32_t o, int32_t c, int i, int j) { return weight[weightIndex(s, o, c, i, j)]; });
+  }
+}
+
+template <class F>
+size_t ConvInputGrad<F>::scratchFloats(const ConvShape& s, int32_t images) {
+  return flips<F>(s) ? ConvForward<F>::scratchFloats(flipped<F>(s), images) : transposeScratchFloats<F>(s, images);
+}
+
+template <class F>
+void ConvInputGrad<F>::run(const ConvShape& s, int32_t images, const float* dy, const float* packed,
+                           const Epilogue& epilogue, float* dx, float* scratch) {
+  if (flips<F>(s)) {
+    ConvForward<F>::run(flipped<F>(s), images, dy, packed, epilogue, dx, scratch);
+  } else if constexpr (hasTranspose<F>) {
+    runTranspose<F>(s, images, dy, packed, epilogue, dx, scratch);
+  }
+}
+
 template struct ConvInputGrad<Winograd2>;
 template struct ConvInputGrad<Winograd4>;
+template struct ConvInputGrad<Winograd2x5>;
 
 }  // namespace rdi::kernels::inline RDI_ISA

@@ -229,11 +229,10 @@ void transformGradient(const ConvShape& s, const TileGrid& g, const float* image
   }
 }
 
-// Packs (G g Gᵀ)[point] as a matrix [depth][columns] a point, with g[i][j] = filter(k, column, i, j).
-template <class F, class Filter>
-void packFilters(int32_t depth, int32_t columns, float* packed, Filter filter) {
+// Packs (G g Gᵀ)[a][b] of every k and column at packed[place(k, column, a, b)], with g[i][j] = filter(k, column, i, j).
+template <class F, class Filter, class Place>
+void packFilters(int32_t depth, int32_t columns, float* packed, Filter filter, Place place) {
   constexpr int P = F::P, R = F::R;
-  const size_t matrix = size_t(depth) * columns;
   for (int32_t column = 0; column < columns; column++) {
     for (int32_t k = 0; k < depth; k++) {
       double half[P][R];
@@ -244,16 +243,24 @@ void packFilters(int32_t depth, int32_t columns, float* packed, Filter filter) {
           for (int a = 0; a < P; a++) half[a][j] += F::G[a][i] * g;
         }
       }
-      float* to = packed + packedIndex(depth, columns, k, column);
       for (int a = 0; a < P; a++) {
-        for (int b = 0; b < P; b++, to += matrix) {
+        for (int b = 0; b < P; b++) {
           double sum = 0;
           for (int j = 0; j < R; j++) sum += half[a][j] * F::G[b][j];
-          *to = float(sum);
+          packed[place(k, column, a, b)] = float(sum);
         }
       }
     }
   }
+}
+
+// Packs one matrix [depth][columns] a point, for multiplyPoints().
+template <class F, class Filter>
+void packPoints(int32_t depth, int32_t columns, float* packed, Filter filter) {
+  const size_t matrix = size_t(depth) * columns;
+  packFilters<F>(depth, columns, packed, filter, [&](int32_t k, int32_t column, int a, int b) {
+    return (a * F::P + b) * matrix + packedIndex(depth, columns, k, column);
+  });
 }
 
 // m[point] = v[point] · packed[point]: [tiles][depth] · [depth][columns] for all points of a block.

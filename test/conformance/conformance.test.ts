@@ -1,15 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Backend } from "../../src/backends/backend.js";
-import { evaluate } from "../../src/backends/reference/evaluate.js";
-import { Executable } from "../../src/nn/executable.js";
 import { ops, type OpName } from "../../src/ops/index.js";
 import { fastBackends, titleOf } from "../support/backends.js";
 import { cases } from "./cases.js";
-import { drawInputs, graphOf } from "./draw.js";
-
-/** Not a multiple of any tile, so that the last tile is partial. */
-const BATCH = 5;
-const TILE = 3;
+import { errorOf, runCase } from "./run-case.js";
 
 describe("the conformance table", () => {
   it("has a row for every operation", () => {
@@ -29,17 +23,7 @@ describe.each(fastBackends)("$title", (candidate) => {
     });
 
     it.each(cases)("$title", async (row) => {
-      const graph = graphOf(row);
-      const values = drawInputs(row, BATCH);
-      const expected = Array.from(evaluate(graph, BATCH, new Map(Object.entries(values))).get("out")!);
-      using params = backend.bindParams(new Map());
-      using executable = new Executable(backend, graph, params, { maxBatch: BATCH, tile: TILE });
-      const actual = Array.from((await executable.run(BATCH, values)).get("out")!);
-
-      expect(actual.length).toBe(expected.length);
-      const largest = expected.reduce((max, v) => Math.max(max, Math.abs(v)), 0);
-      const worst = actual.reduce((max, v, i) => Math.max(max, Math.abs(v - expected[i]!)), 0);
-      expect(worst).toBeLessThanOrEqual(row.tolerance * Math.max(largest, 1e-30));
+      expect(errorOf(row, await runCase(backend, row))).toBeLessThanOrEqual(row.tolerance);
     });
   });
 });

@@ -3,17 +3,14 @@ import { createBackend } from "../../src/backends/registry.js";
 import { average, maxAverage } from "../../src/attacks/forms.js";
 import { pgd } from "../../src/attacks/pgd.js";
 import { classify } from "../../src/inference/classify.js";
-import { Executable } from "../../src/nn/executable.js";
 import { initialParams } from "../../src/nn/exit-model.js";
 import { Network } from "../../src/nn/network.js";
 import { TrainingStep } from "../../src/training/step.js";
 import { tinyModel, TINY_ROW } from "../support/tiny.js";
 import { cases } from "./cases.js";
-import { drawInputs, graphOf } from "./draw.js";
+import { runCase } from "./run-case.js";
 
-/** Not a multiple of any tile, and tiles that are not whole. */
 const BATCH = 5;
-const TILE = 3;
 
 /**
  * Runs every row of the conformance table once on the backend `cuda`, and then a small network's inference, attack and training step, all in this
@@ -28,9 +25,7 @@ export async function exercise(say: (what: string) => void): Promise<void> {
       // The others do not depend on it.
       if (precision !== "fp32" && !/^(conv|linear)/.test(row.op)) continue;
       say(`${precision} ${row.title}`);
-      using params = backend.bindParams(new Map());
-      using executable = new Executable(backend, graphOf(row), params, { maxBatch: BATCH, tile: TILE });
-      await executable.run(BATCH, drawInputs(row, BATCH));
+      await runCase(backend, row);
     }
     await exerciseNetwork(backend, (what) => say(`${precision} ${what}`));
   }

@@ -6,7 +6,7 @@ import { tinyModel } from "../support/tiny.js";
 
 describe("the images that a worker takes together", () => {
   it("fill a processor's caches, 16 at most", () => {
-    expect([1_000, 100_000, 10_000_000].map((floats) => chooseTile(floats, 1000))).toEqual([16, 6, 1]);
+    expect([1_000, 100_000, 10_000_000].map((floats) => chooseTile(floats, 1000))).toEqual([16, 10, 1]);
     expect(chooseTile(1_000, 4)).toBe(4);
   });
 

@@ -3,35 +3,45 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <atomic>
 #include <mutex>
 #include <unordered_map>
 #include <utility>
 #include <vector>
+
+#include "faults.h"
 
 struct EmulatedGraph {
   std::vector<std::function<void()>> work;
 };
 
 struct EmulatedStream {
-  EmulatedGraph* capturing = nullptr;
+  // Read by all threads that use the stream.
+  std::atomic<EmulatedGraph*> capturing = nullptr;
 };
 
 namespace {
 
-constexpr size_t mostShared = 99 * 1024;  // the least that any supported GPU but the oldest has
+constexpr size_t mostShared = 64 * 1024;  // the least that any supported GPU has
 
-// What the device has given out.
+// Failures of the device: none, or that by which it was lost.
+std::atomic<cudaError_t> lost = cudaSuccess;
+
+// What the device has given out, and what its pool keeps of that which has come back.
 class Memory {
  public:
   void* allocate(size_t bytes) {
     std::lock_guard guard(lock_);
-    if (bytes > total() - used_) return nullptr;
+    // The pool serves what fits into it alone: the strictest that a real one may be.
+    const bool fromPool = bytes <= pooled();
+    if (!fromPool && bytes > room() - pooled()) return nullptr;
     // Aligned as CUDA's; what nothing has written is NaN.
-    void* memory = aligned_alloc(256, (bytes + 255) / 256 * 256);
-    if (!memory) return nullptr;
+    void* memory = nullptr;
+    if (posix_memalign(&memory, 256, bytes) != 0) return nullptr;
     memset(memory, 0xff, bytes);
     sizes_.emplace(memory, bytes);
     used_ += bytes;
+    if (fromPool) pooled_ -= bytes;
     return memory;
   }
   bool release(void* memory) {
@@ -39,13 +49,18 @@ class Memory {
     const auto found = sizes_.find(memory);
     if (found == sizes_.end()) return false;
     used_ -= found->second;
+    pooled_ += found->second;
     sizes_.erase(found);
     free(memory);
     return true;
   }
   size_t left() {
     std::lock_guard guard(lock_);
-    return total() - used_;
+    return room() - pooled();
+  }
+  void trim() {
+    std::lock_guard guard(lock_);
+    pooled_ = 0;
   }
   static size_t total() {
     const char* given = getenv("RDI_EMULATED_MEMORY");
@@ -53,9 +68,13 @@ class Memory {
   }
 
  private:
+  // The total may be changed at any time.
+  size_t room() const { return total() > used_ ? total() - used_ : 0; }
+  size_t pooled() const { return pooled_ < room() ? pooled_ : room(); }
+
   std::mutex lock_;
   std::unordered_map<void*, size_t> sizes_;
-  size_t used_ = 0;
+  size_t used_ = 0, pooled_ = 0;
 };
 
 Memory& memory() {
@@ -68,8 +87,9 @@ Memory& memory() {
 namespace rdi::emulator {
 
 cudaError_t enqueue(cudaStream_t stream, std::function<void()> work) {
-  if (stream->capturing) {
-    stream->capturing->work.push_back(std::move(work));
+  if (lost) return lost;
+  if (EmulatedGraph* graph = stream->capturing) {
+    graph->work.push_back(std::move(work));
   } else {
     work();
   }
@@ -81,7 +101,12 @@ cudaError_t launch(cudaStream_t stream, dim3 grid, dim3 block, size_t bytes, std
       block.y != 1 || block.z != 1 || bytes > mostShared) {
     return cudaErrorInvalidConfiguration;
   }
+  if (lost) return lost;
+  if (failsNow("launch")) return cudaErrorLaunchOutOfResources;
   return enqueue(stream, [=, thread = std::move(thread)] {
+    // As on a GPU, it is found out later.
+    if (failsNow("kernel")) lost = cudaErrorIllegalAddress;
+    if (lost) return;
     position.size = block;
     position.blocks = grid;
     auto run = [](void* self, int) { (*static_cast<const std::function<void()>*>(self))(); };
@@ -109,7 +134,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   snprintf(properties->name, sizeof(properties->name), "Emulated GPU");
   properties->totalGlobalMem = Memory::total();
   properties->major = 8;
-  properties->multiProcessorCount = 2;
+  properties->multiProcessorCount = 1;  // small tests fill it
   properties->sharedMemPerBlockOptin = mostShared;
   return cudaSuccess;
 }
@@ -133,25 +158,56 @@ const char* cudaGetErrorString(cudaError_t error) {
       return "invalid configuration argument";
     case cudaErrorInvalidDevice:
       return "invalid device ordinal";
+    case cudaErrorIllegalAddress:
+      return "an illegal memory access was encountered";
+    case cudaErrorLaunchOutOfResources:
+      return "too many resources requested for launch";
+    case cudaErrorStreamCaptureUnsupported:
+      return "operation not permitted when stream is capturing";
     default:
       return "invalid argument";
   }
 }
 
-const char* cudaGetErrorName(cudaError_t) { return "cudaError"; }
+const char* cudaGetErrorName(cudaError_t error) {
+  switch (error) {
+    case cudaSuccess:
+      return "cudaSuccess";
+    case cudaErrorMemoryAllocation:
+      return "cudaErrorMemoryAllocation";
+    case cudaErrorInvalidConfiguration:
+      return "cudaErrorInvalidConfiguration";
+    case cudaErrorInvalidDevice:
+      return "cudaErrorInvalidDevice";
+    case cudaErrorIllegalAddress:
+      return "cudaErrorIllegalAddress";
+    case cudaErrorLaunchOutOfResources:
+      return "cudaErrorLaunchOutOfResources";
+    case cudaErrorStreamCaptureUnsupported:
+      return "cudaErrorStreamCaptureUnsupported";
+    default:
+      return "cudaErrorInvalidValue";
+  }
+}
 
 cudaError_t cudaMemGetInfo(size_t* free, size_t* total) {
+  if (lost) return lost;
   *free = memory().left();
   *total = Memory::total();
   return cudaSuccess;
 }
 
-cudaError_t cudaMallocAsync(void** result, size_t bytes, cudaStream_t) {
+cudaError_t cudaMallocAsync(void** result, size_t bytes, cudaStream_t stream) {
+  if (lost) return lost;
+  // It would become part of the graph.
+  if (stream->capturing) return cudaErrorStreamCaptureUnsupported;
   *result = memory().allocate(bytes);
   return *result ? cudaSuccess : cudaErrorMemoryAllocation;
 }
 
-cudaError_t cudaFreeAsync(void* given, cudaStream_t) {
+cudaError_t cudaFreeAsync(void* given, cudaStream_t stream) {
+  if (lost) return lost;
+  if (stream->capturing) return cudaErrorStreamCaptureUnsupported;
   return memory().release(given) ? cudaSuccess : cudaErrorInvalidValue;
 }
 
@@ -160,9 +216,15 @@ cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t* pool, int device) {
   return device == 0 ? cudaSuccess : cudaErrorInvalidDevice;
 }
 
-cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t, cudaMemPoolAttr, void*) { return cudaSuccess; }
+cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t, cudaMemPoolAttr, void*) { return lost; }
+
+cudaError_t cudaMemPoolTrimTo(cudaMemPool_t, size_t) {
+  memory().trim();
+  return lost;
+}
 
 cudaError_t cudaMallocHost(void** result, size_t bytes) {
+  if (lost) return lost;
   *result = malloc(bytes);
   return *result ? cudaSuccess : cudaErrorMemoryAllocation;
 }
@@ -173,6 +235,7 @@ cudaError_t cudaFreeHost(void* given) {
 }
 
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind, cudaStream_t stream) {
+  if (rdi::emulator::failsNow("copy")) return cudaErrorInvalidValue;
   return rdi::emulator::enqueue(stream, [=] { memcpy(to, from, bytes); });
 }
 
@@ -181,6 +244,7 @@ cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream_t stre
 }
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
+  if (lost) return lost;
   *stream = new EmulatedStream;
   return cudaSuccess;
 }
@@ -191,10 +255,12 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 }
 
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  if (lost) return lost;
   return stream->capturing ? cudaErrorInvalidValue : cudaSuccess;
 }
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
+  if (lost) return lost;
   *event = new EmulatedEvent;
   return cudaSuccess;
 }
@@ -204,26 +270,30 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
   return cudaSuccess;
 }
 
-cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t) { return cudaSuccess; }
-cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaSuccess; }
+cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t) { return lost; }
+cudaError_t cudaEventSynchronize(cudaEvent_t) { return lost; }
 
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
+  if (lost) return lost;
   if (stream->capturing) return cudaErrorInvalidValue;
   stream->capturing = new EmulatedGraph;
   return cudaSuccess;
 }
 
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
-  *graph = std::exchange(stream->capturing, nullptr);
+  *graph = stream->capturing.exchange(nullptr);
   return *graph ? cudaSuccess : cudaErrorInvalidValue;
 }
 
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph, unsigned long long) {
+  if (lost) return lost;
+  if (rdi::emulator::failsNow("graph")) return cudaErrorMemoryAllocation;
   *executable = new EmulatedGraph(*graph);
   return cudaSuccess;
 }
 
 cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
+  if (lost) return lost;
   if (stream->capturing) return cudaErrorInvalidValue;
   for (const auto& work : executable->work) work();
   return cudaSuccess;

@@ -3,8 +3,9 @@
 // wrong indices, missing barriers, and reads of memory that nothing has written (which holds NaN); not races between
 // blocks, limits of a launch, or anything about speed.
 //
-// Set RDI_EMULATED_ORDER to `reverse` or `shuffle` to have the threads of a block run in another order, and
-// RDI_EMULATED_MEMORY to the bytes that the device is to have.
+// Set RDI_EMULATED_ORDER to `reverse` or `shuffle` to have the threads of a block run in another order,
+// RDI_EMULATED_MEMORY to the bytes that the device is to have, and RDI_EMULATED_FAULT to have something fail
+// (faults.h).
 #pragma once
 
 #include <stddef.h>
@@ -78,6 +79,9 @@ enum cudaError_t : int {
   cudaErrorNoDevice = 100,
   cudaErrorInvalidDevice = 101,
   cudaErrorNotReady = 600,
+  cudaErrorIllegalAddress = 700,
+  cudaErrorLaunchOutOfResources = 701,
+  cudaErrorStreamCaptureUnsupported = 900,
 };
 enum cudaMemcpyKind { cudaMemcpyHostToDevice = 1, cudaMemcpyDeviceToHost = 2, cudaMemcpyDeviceToDevice = 3 };
 enum cudaStreamCaptureMode { cudaStreamCaptureModeThreadLocal = 1 };
@@ -115,6 +119,7 @@ cudaError_t cudaMallocAsync(void** memory, size_t bytes, cudaStream_t stream);
 cudaError_t cudaFreeAsync(void* memory, cudaStream_t stream);
 cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t* pool, int device);
 cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t pool, cudaMemPoolAttr attribute, void* value);
+cudaError_t cudaMemPoolTrimTo(cudaMemPool_t pool, size_t bytes);
 cudaError_t cudaMallocHost(void** memory, size_t bytes);
 cudaError_t cudaFreeHost(void* memory);
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind, cudaStream_t stream);

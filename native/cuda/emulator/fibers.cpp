@@ -6,6 +6,10 @@
 #include <string.h>
 #include <ucontext.h>
 
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/common_interface_defs.h>
+#endif
+
 #include <deque>
 #include <memory>
 #include <utility>
@@ -14,8 +18,32 @@
 namespace rdi::emulator {
 namespace {
 
-constexpr size_t stackBytes = 128 * 1024;
 constexpr int warpSize = 32;
+
+// AddressSanitizer has to know which stack is running; its frames are large.
+#ifdef __SANITIZE_ADDRESS__
+constexpr size_t stackBytes = 512 * 1024;
+
+struct Stack {
+  const void* bottom = nullptr;
+  size_t bytes = 0;
+  void* fake = nullptr;  // what the sanitizer keeps while another runs
+};
+void leaveFor(Stack& mine, const Stack& other) {
+  __sanitizer_start_switch_fiber(&mine.fake, other.bottom, other.bytes);
+}
+// `from` is the stack that ran before: the thread's own is known by that alone.
+void arrive(const Stack& mine, Stack& from) { __sanitizer_finish_switch_fiber(mine.fake, &from.bottom, &from.bytes); }
+#else
+constexpr size_t stackBytes = 128 * 1024;
+
+struct Stack {
+  const void* bottom = nullptr;
+  size_t bytes = 0;
+};
+void leaveFor(Stack&, const Stack&) {}
+void arrive(const Stack&, Stack&) {}
+#endif
 
 // Leaves the running stack for another: `*from` receives where to come back to.
 #if defined(__x86_64__)
@@ -92,6 +120,7 @@ struct Copy {
 
 struct Fiber {
   Context context;
+  Stack stack;
   std::deque<Copy> copies;
   int groups;
   bool done;
@@ -104,6 +133,7 @@ struct Block {
   void* self;
   int count, running;
   Context scheduler;
+  Stack schedulersStack;
   Barrier barrier;
   std::vector<Fiber> fibers;
   std::vector<Warp> warps;
@@ -119,11 +149,26 @@ thread_local Block block;
   abort();
 }
 
-void enter() {
-  block.thread(block.self, block.running);
-  Fiber& mine = block.fibers[size_t(block.running)];
-  mine.done = true;
+// From a thread to the scheduler, until that comes back.
+void giveWay(Fiber& mine) {
+  leaveFor(mine.stack, block.schedulersStack);
   Context::change(mine.context, block.scheduler);
+  arrive(mine.stack, block.schedulersStack);
+}
+
+void resume(Fiber& fiber) {
+  leaveFor(block.schedulersStack, fiber.stack);
+  Context::change(block.scheduler, fiber.context);
+  Stack from;
+  arrive(block.schedulersStack, from);
+}
+
+void enter() {
+  Fiber& mine = block.fibers[size_t(block.running)];
+  arrive(mine.stack, block.schedulersStack);
+  block.thread(block.self, block.running);
+  mine.done = true;
+  giveWay(mine);
 }
 
 void meet(Barrier& barrier, int threads, int line) {
@@ -137,7 +182,7 @@ void meet(Barrier& barrier, int threads, int line) {
   Fiber& mine = block.fibers[size_t(block.running)];
   mine.waits = &barrier;
   mine.times = barrier.times;
-  Context::change(mine.context, block.scheduler);
+  giveWay(mine);
 }
 
 void arrange(int count) {
@@ -179,6 +224,7 @@ void runBlock(int count, size_t bytes, void (*thread)(void*, int), void* self) {
     fiber.copies.clear();
     fiber.groups = 0;
     fiber.waits = nullptr;
+    fiber.stack = {block.stacks[size_t(i)].get(), stackBytes};
     fiber.context.start(block.stacks[size_t(i)].get(), enter);
   }
   for (int left = count; left > 0;) {
@@ -188,7 +234,7 @@ void runBlock(int count, size_t bytes, void (*thread)(void*, int), void* self) {
       if (fiber.done || (fiber.waits && fiber.waits->times == fiber.times)) continue;
       fiber.waits = nullptr;
       block.running = i;
-      Context::change(block.scheduler, fiber.context);
+      resume(fiber);
       moved = true;
       left -= fiber.done;
     }

@@ -9,7 +9,7 @@ export interface TileLimits {
  * Of a processor. The arena is more than a second-level cache holds: a tile of 8 reads the weights of linear layers half as often as one of 4, which is
  * worth more. More images gain nothing: the micro-kernels' rows are full.
  */
-export const CACHE_LIMITS: TileLimits = { arenaFloats: 640 * 1024, images: 16 };
+export const CACHE_LIMITS: TileLimits = { arenaFloats: 1024 * 1024, images: 16 };
 
 /** The most that an arena may take on any device: its size and offsets are 32-bit words, and packing may need more than one image's arena a head. */
 const MOST_ARENA_FLOATS = 2 ** 29;
