@@ -1,11 +1,10 @@
 import { mkdir } from "node:fs/promises";
 import { parseArgs } from "node:util";
 
-import { writeResults, type Figure, type Results } from "./gpu/figure.js";
-import type { Effort, Sides } from "./gpu/measure.js";
-import { Own } from "./gpu/own.js";
-import { Pytorch } from "./gpu/pytorch.js";
+import { writeResults, type Figure, type Peaks, type Results } from "./gpu/figure.js";
+import type { Effort } from "./gpu/measure.js";
 import { tasks, tinyTasks } from "./gpu/rows.js";
+import { Side } from "./gpu/side.js";
 
 const usage = `Usage: node build/bench/gpu.js [options]
 
@@ -16,8 +15,10 @@ const usage = `Usage: node build/bench/gpu.js [options]
   --help`;
 
 /** Of a work on either side, in its rounds. */
-const EFFORT: Effort = { rounds: 5, seconds: 0.25, most: 8 };
-const TINY_EFFORT: Effort = { rounds: 2, seconds: 0, most: 0 };
+const EFFORT: Effort = { rounds: 5, seconds: 0.2, most: 6 };
+const TINY_EFFORT: Effort = { rounds: 1, seconds: 0, most: 60 };
+/** Seconds that either side may take for an answer. */
+const [LIMIT, EMULATED_LIMIT] = [60, 300];
 
 interface Options {
   readonly out: string;
@@ -26,54 +27,59 @@ interface Options {
   readonly emulated: boolean;
 }
 
+/** Whether all that was begun could be measured, beside PyTorch where there is one. */
 async function bench({ out, card, seconds, emulated }: Options): Promise<boolean> {
   const began = performance.now();
+  const elapsed = (): number => (performance.now() - began) / 1e3;
   await mkdir(out, { recursive: true });
-  const own = new Own();
-  const pytorch = await startPytorch(emulated);
+  const limit = emulated ? EMULATED_LIMIT : LIMIT;
+  const own = await Side.own(limit);
+  const pytorch = await unlessItFails("Without PyTorch", () => Side.pytorch(emulated ? "cpu" : "cuda", limit));
   try {
-    const { device, instructionSet } = await own.backend("tf32");
-    const peaks = await pytorch?.peaks();
-    const sides: Sides = { own, pytorch, peaks };
+    const peaks =
+      pytorch && (await unlessItFails("Without peaks", async () => (await pytorch.ask({ ask: "peaks" })) as Peaks));
+    const about = { card, own: own.description, pytorch: pytorch?.description ?? null, peaks: peaks ?? null };
     const figures: Figure[] = [];
     const failed: { row: string; reason: string }[] = [];
     const planned = emulated ? tinyTasks() : tasks();
-    const results = (skipped: readonly string[]): Results => {
-      const about = { card, device, instructionSet, pytorch: pytorch?.description ?? null, peaks: peaks ?? null };
-      return { ...about, figures, failed, skipped };
+    // After every row, so that a run that is cut off leaves them too.
+    const write = (done: number): Promise<void> => {
+      const skipped = planned.slice(done).map(({ title }) => title);
+      const results: Results = { ...about, figures, failed, skipped };
+      return writeResults(out, results);
     };
-    let at = 0;
-    for (; at < planned.length && performance.now() - began < 1e3 * seconds; at++) {
-      const { title, measure } = planned[at]!;
-      console.log(`${((performance.now() - began) / 1e3).toFixed(0)} s: ${title} ...`);
+    let done = 0;
+    await write(done);
+    for (const { title, measure } of planned) {
+      if (elapsed() > seconds) break;
+      console.log(`${elapsed().toFixed(0)} s: ${title} ...`);
       try {
-        figures.push(...(await measure(sides, emulated ? TINY_EFFORT : EFFORT)));
+        figures.push(...(await measure({ own, pytorch, peaks }, emulated ? TINY_EFFORT : EFFORT)));
       } catch (error) {
-        console.log(String(error));
-        failed.push({ row: title, reason: (error as Error).message });
+        const reason = (error as Error).message;
+        console.log(reason);
+        failed.push({ row: title, reason });
       }
-      // After every row, so that a run that is cut off leaves them too.
-      await writeResults(out, results(planned.slice(at + 1).map((task) => task.title)));
+      await write(++done);
     }
-    const without = figures.filter(
-      ({ difference, peer, note }) => peer.startsWith("PyTorch") && (difference === null || note !== ""),
-    );
+    const alone =
+      pytorch === undefined ? 0 : figures.filter(({ note, peerRate }) => peerRate === null && note !== "").length;
     console.log(
-      `${figures.length} figures, ${without.length} of them without the peer they should have, ${failed.length} failed, ${planned.length - at} skipped`,
+      `${figures.length} figures, ${alone} of them without the peer's, ${failed.length} rows failed, ${planned.length - done} skipped`,
     );
-    return failed.length === 0 && (pytorch === undefined || without.length === 0);
+    return failed.length === 0 && alone === 0;
   } finally {
     await pytorch?.end();
-    own.dispose();
+    await own.end();
   }
 }
 
-/** Undefined, and says why, if it cannot be had. */
-async function startPytorch(emulated: boolean): Promise<Pytorch | undefined> {
+/** Undefined, and says why, if it fails. */
+async function unlessItFails<T>(title: string, start: () => Promise<T>): Promise<T | undefined> {
   try {
-    return await Pytorch.start(emulated ? "cpu" : "cuda");
+    return await start();
   } catch (error) {
-    console.log(`Without PyTorch: ${(error as Error).message}`);
+    console.log(`${title}: ${(error as Error).message}`);
     return undefined;
   }
 }

@@ -14,7 +14,14 @@ export function machine(): { cpu: string; cores: number; node: string; date: str
   };
 }
 
-const columns: readonly { readonly title: string; readonly cell: (row: Row) => string; readonly right?: boolean }[] = [
+/** A column of a table. */
+export interface Column<T> {
+  readonly title: string;
+  readonly cell: (row: T) => string;
+  readonly right?: boolean;
+}
+
+const columns: readonly Column<Row>[] = [
   { title: "what", cell: (row) => row.name },
   { title: "work", cell: (row) => row.work },
   { title: "backend", cell: (row) => row.backend },
@@ -33,12 +40,17 @@ const columns: readonly { readonly title: string; readonly cell: (row: Row) => s
   { title: "", cell: (row) => row.note },
 ];
 
-function digits(value: number): string {
+/** A rate. */
+export function digits(value: number): string {
   return value >= 100 ? value.toFixed(0) : value.toPrecision(3);
 }
 
-/** A Markdown table whose columns also line up as plain text. */
 export function formatRows(rows: readonly Row[]): string {
+  return formatTable(columns, rows);
+}
+
+/** A Markdown table whose columns also line up as plain text. */
+export function formatTable<T>(columns: readonly Column<T>[], rows: readonly T[]): string {
   const cells = rows.map((row) => columns.map(({ cell }) => cell(row)));
   const widths = columns.map(({ title }, c) => Math.max(3, title.length, ...cells.map((line) => line[c]!.length)));
   const line = (values: readonly string[]): string =>

@@ -1,10 +1,11 @@
+import type { Backend } from "../../src/backends/backend.js";
 import { describeExits, meanMacs, prepareAdaptive, type Run, type Shares } from "../adaptive-runs.js";
 import type { ModelName } from "../network/workload.js";
 import { rdi } from "../library.js";
 import { compare } from "../row.js";
 import { secondsOf } from "../timing.js";
 import type { Figure } from "./figure.js";
-import type { Effort, Sides } from "./measure.js";
+import type { Effort } from "./measure.js";
 
 const policies: Readonly<Record<ModelName, readonly Shares[]>> = {
   "rdi-smallcnn": [
@@ -24,18 +25,12 @@ const policies: Readonly<Record<ModelName, readonly Shares[]>> = {
  * inference takes multiply-accumulates.
  */
 export async function measureAdaptive(
+  backend: Backend,
   model: ModelName,
   batch: number,
-  { own }: Sides,
   { rounds, seconds }: Effort,
 ): Promise<Figure[]> {
-  const precision = "tf32";
-  const { full, adaptive, dispose } = await prepareAdaptive(
-    await own.backend(precision),
-    model,
-    batch,
-    policies[model],
-  );
+  const { full, adaptive, dispose } = await prepareAdaptive(backend, model, batch, policies[model]);
   try {
     const whole = meanMacs(model, Int32Array.of(rdi.modelByName(model).exits));
     const figures: Figure[] = [];
@@ -50,7 +45,7 @@ export async function measureAdaptive(
       figures.push({
         model,
         work: `adaptive, ${name}`,
-        precision,
+        precision: "tf32",
         batch,
         peer: "our full inference by its MACs",
         ...compare(pairs),

@@ -1,8 +1,13 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import { machine } from "../report.js";
-import type { Peaks } from "./pytorch.js";
+import { digits, formatTable, machine, type Column } from "../report.js";
+
+/** Measured: operations a second of matrix products, by precision, and bytes a second of a copy. */
+export interface Peaks {
+  readonly operations: Readonly<Partial<Record<string, number>>>;
+  readonly bytes: number;
+}
 
 /** A row of the table. Null: not measured, or of no meaning. */
 export interface Figure {
@@ -30,8 +35,8 @@ export interface Figure {
 /** What a run of the benchmark found, up to now. */
 export interface Results {
   readonly card: string;
-  readonly device: string | undefined;
-  readonly instructionSet: string | undefined;
+  /** What the sides say of themselves. */
+  readonly own: Readonly<Record<string, unknown>>;
   readonly pytorch: Readonly<Record<string, unknown>> | null;
   readonly peaks: Peaks | null;
   readonly figures: readonly Figure[];
@@ -48,70 +53,54 @@ export async function writeResults(folder: string, results: Results): Promise<vo
   await writeFile(join(folder, "gpu.md"), page(results));
 }
 
-const columns = [
-  "network",
-  "work",
-  "precision",
-  "batch",
-  "images/s",
-  "against",
-  "its rate",
-  "ratio",
-  "spread",
-  "difference",
-  "of the peak",
-  "of the bandwidth",
-  "",
-] as const;
-const LEFT = new Set<string>(["network", "work", "precision", "against", ""]);
+const optional = (value: number | null, text: (value: number) => string): string => (value === null ? "" : text(value));
+const percent = (value: number): string => `${(100 * value).toFixed(0)}%`;
+const tera = (value: number): string => (value / 1e12).toPrecision(3);
+/** In one line, and in one cell. */
+const plain = (text: string): string => text.replaceAll(/\s+/g, " ").replaceAll("|", "¦");
 
-function page({ card, device, pytorch, peaks, figures, failed, skipped }: Results): string {
-  const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
+const columns: readonly Column<Figure>[] = [
+  { title: "network", cell: ({ model }) => model },
+  { title: "work", cell: ({ work }) => work },
+  { title: "precision", cell: ({ precision }) => precision },
+  { title: "batch", cell: ({ batch }) => String(batch), right: true },
+  { title: "images/s", cell: ({ rate }) => digits(rate), right: true },
+  { title: "against", cell: ({ peer }) => peer },
+  { title: "its rate", cell: ({ peerRate }) => optional(peerRate, digits), right: true },
+  { title: "ratio", cell: ({ ratio }) => optional(ratio, (value) => value.toFixed(2)), right: true },
+  { title: "spread", cell: ({ spread }) => optional(spread, percent), right: true },
+  {
+    title: "difference",
+    cell: ({ difference }) => optional(difference, (value) => value.toExponential(1)),
+    right: true,
+  },
+  { title: "of the peak", cell: ({ ofOperations }) => optional(ofOperations, percent), right: true },
+  { title: "of the bandwidth", cell: ({ ofBytes }) => optional(ofBytes, percent), right: true },
+  { title: "", cell: ({ note }) => plain(note) },
+];
+
+function page({ card, own, pytorch, peaks, figures, failed, skipped }: Results): string {
   const { node, date } = machine();
-  const giga = (value: number): string => `${(value / 1e12).toPrecision(3)}`;
-  const peak = Object.entries(peaks?.operations ?? {}).map(([name, value]) => `${name} ${giga(value!)}`);
-  return [
+  const peer = pytorch === null ? "nothing: no PyTorch" : `PyTorch ${JSON.stringify(pytorch)}`;
+  const parts = [
     `# ${card}`,
-    "",
-    `Measured on ${date} on ${device ?? "no device"}, Node.js ${node}, against ${pytorch === null ? "nothing: no PyTorch" : `PyTorch ${JSON.stringify(pytorch)}`}.`,
-    ...(peaks === null
-      ? []
-      : [`Peaks: 10¹² operations a second: ${peak.join(", ")}; 10¹² bytes a second: ${giga(peaks.bytes)}.`]),
-    "",
-    line(columns),
-    line(columns.map((title) => (LEFT.has(title) ? "---" : "--:"))),
-    ...figures.map((figure) => line(cellsOf(figure))),
+    `Measured on ${date} on ${String(own.device)}, Node.js ${node}, against ${peer}.`,
+    ...(peaks === null ? [] : [describePeaks(peaks)]),
+    formatTable(columns, figures),
     ...list(
       "Failed",
       failed.map(({ row, reason }) => `${row}: ${reason}`),
     ),
-    ...list("Skipped, as time was up", skipped),
-    "",
-  ].join("\n");
+    ...list("Not measured when time was up", skipped),
+  ];
+  return `${parts.join("\n\n")}\n`;
+}
+
+function describePeaks({ operations, bytes }: Peaks): string {
+  const peaks = Object.entries(operations).map(([name, value]) => `${name} ${tera(value!)}`);
+  return `Measured peaks: ${peaks.join(", ")} · 10¹² operations a second; ${tera(bytes)} · 10¹² bytes a second.`;
 }
 
 function list(title: string, items: readonly string[]): string[] {
-  return items.length === 0 ? [] : ["", `${title}:`, "", ...items.map((item) => `- ${item.replaceAll("\n", " ")}`)];
-}
-
-function cellsOf(figure: Figure): string[] {
-  const optional = (value: number | null, text: (value: number) => string): string =>
-    value === null ? "" : text(value);
-  const percent = (value: number): string => `${(100 * value).toFixed(0)}%`;
-  const rate = (value: number): string => (value >= 100 ? value.toFixed(0) : value.toPrecision(3));
-  return [
-    figure.model,
-    figure.work,
-    figure.precision,
-    String(figure.batch),
-    rate(figure.rate),
-    figure.peer,
-    optional(figure.peerRate, rate),
-    optional(figure.ratio, (value) => value.toFixed(2)),
-    optional(figure.spread, percent),
-    optional(figure.difference, (value) => value.toExponential(1)),
-    optional(figure.ofOperations, percent),
-    optional(figure.ofBytes, percent),
-    figure.note,
-  ];
+  return items.length === 0 ? [] : [`${title}:`, items.map((item) => `- ${plain(item)}`).join("\n")];
 }

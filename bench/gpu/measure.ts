@@ -1,14 +1,12 @@
 import { compare } from "../row.js";
-import { secondsOf } from "../timing.js";
-import type { Figure } from "./figure.js";
-import type { Own, OwnJob } from "./own.js";
-import type { Peaks, Pytorch } from "./pytorch.js";
+import type { Figure, Peaks } from "./figure.js";
+import type { Side } from "./side.js";
 import { floorOf, type GpuWork } from "./work.js";
 
 /** What the works are measured by; without PyTorch there is no peer, and without peaks no share of them. */
 export interface Sides {
-  readonly own: Own;
-  readonly pytorch: Pytorch | undefined;
+  readonly own: Side;
+  readonly pytorch: Side | undefined;
   readonly peaks: Peaks | undefined;
 }
 
@@ -16,7 +14,7 @@ export interface Effort {
   readonly rounds: number;
   /** Of either side in a round, at least. */
   readonly seconds: number;
-  /** After so many seconds no further round begins, but for the second. */
+  /** After so many seconds no further round begins. */
   readonly most: number;
 }
 
@@ -29,32 +27,24 @@ const TIED_IMAGES = 0.05;
 
 /** @throws Error if our side fails. What the peer fails of is said in the note */
 export async function measureWork(work: GpuWork, { own, pytorch, peaks }: Sides, effort: Effort): Promise<Figure> {
-  const job = await own.prepare(work);
-  try {
-    const found = { ...(await compared(work, job, pytorch)) };
-    const pairs = await alternate(work, job, found.timed ? pytorch : undefined, effort);
-    const { rate, peerRate, ratio, spread } = compare(pairs);
-    const floor = floorOf(work);
-    const operations = peaks?.operations[work.precision];
-    const peer = found.timed && pytorch !== undefined;
-    return {
-      model: work.model,
-      work: describeWork(work),
-      precision: work.precision,
-      batch: work.batch,
-      rate,
-      peer: `PyTorch, ${work.peer}`,
-      peerRate: peer ? peerRate : null,
-      ratio: peer ? ratio : null,
-      spread: peer ? spread : null,
-      difference: found.difference,
-      ofOperations: operations === undefined ? null : (rate * floor.operations) / operations,
-      ofBytes: peaks === undefined ? null : (rate * floor.bytes) / peaks.bytes,
-      note: found.note,
-    };
-  } finally {
-    job.dispose();
-  }
+  const ours = await own.prepare(work);
+  const { peer, difference, note } = await compared(work, ours, pytorch);
+  const { rate, peerRate, ratio, spread } = compare(await alternate(work.images, own, peer, effort));
+  const floor = floorOf(work);
+  const operations = peaks?.operations[work.precision];
+  return {
+    model: work.model,
+    work: describeWork(work),
+    precision: work.precision,
+    batch: work.batch,
+    rate,
+    peer: `PyTorch, ${work.peer}`,
+    ...(peer === undefined ? { peerRate: null, ratio: null, spread: null } : { peerRate, ratio, spread }),
+    difference,
+    ofOperations: operations === undefined ? null : (rate * floor.operations) / operations,
+    ofBytes: peaks === undefined ? null : (rate * floor.bytes) / peaks.bytes,
+    note,
+  };
 }
 
 export function describeWork({ kind, steps, images, batch }: GpuWork): string {
@@ -63,22 +53,29 @@ export function describeWork({ kind, steps, images, batch }: GpuWork): string {
   return kind === "training" ? `adversarial training, ${steps} steps` : `PGD-${steps}, ${kind}${all}`;
 }
 
+/** A side that has done the work once, and the seconds that it took. */
+interface Peer {
+  readonly side: Side;
+  readonly first: number;
+}
+
 interface Compared {
-  /** Whether the peer's time counts. */
-  readonly timed: boolean;
+  /** Undefined if the peer's time does not count. */
+  readonly peer: Peer | undefined;
   readonly difference: number | null;
   readonly note: string;
 }
 
-/** Whether both sides compute the same. The order of calls: ours, then the peer's; the GPU is one. */
-async function compared(work: GpuWork, job: OwnJob, pytorch: Pytorch | undefined): Promise<Compared> {
-  const ours = await job.results();
-  if (pytorch === undefined) return { timed: false, difference: null, note: "no PyTorch" };
+/** Whether the peer computes the same. */
+async function compared(work: GpuWork, ours: Float32Array, pytorch: Side | undefined): Promise<Compared> {
+  if (pytorch === undefined) return { peer: undefined, difference: null, note: "no PyTorch" };
   let theirs: Float32Array;
+  let first: number;
   try {
     theirs = await pytorch.prepare(work);
+    first = await pytorch.seconds(0);
   } catch (error) {
-    return { timed: false, difference: null, note: (error as Error).message };
+    return { peer: undefined, difference: null, note: (error as Error).message };
   }
   const attacks = work.kind !== "forward" && work.kind !== "training";
   const ties = work.kind === "max-average" ? TIED_IMAGES : 0;
@@ -86,8 +83,8 @@ async function compared(work: GpuWork, job: OwnJob, pytorch: Pytorch | undefined
   // Losses after a step have been through an attack and an update.
   const most = work.kind === "training" ? Math.max(allowed, 1e-2) : allowed;
   const difference = attacks ? shareOfDifferent(ours, theirs) : distance(ours, theirs);
-  if (difference <= most) return { timed: true, difference, note: "" };
-  return { timed: false, difference, note: `not compared: outputs differ by more than ${most}` };
+  if (difference <= most) return { peer: { side: pytorch, first }, difference, note: "" };
+  return { peer: undefined, difference, note: `not compared: outputs differ by more than ${most}` };
 }
 
 /** Share of the elements that are not the same but for rounding. */
@@ -111,28 +108,26 @@ function distance(ours: Float32Array, theirs: Float32Array): number {
 
 /** Pairs of rates, ours and then the peer's, and the other way round in the next round. */
 async function alternate(
-  { images }: GpuWork,
-  job: OwnJob,
-  pytorch: Pytorch | undefined,
+  images: number,
+  own: Side,
+  peer: Peer | undefined,
   { rounds, seconds, most }: Effort,
 ): Promise<{ rate: number; peerRate: number }[]> {
-  const ours = async (atLeast: number): Promise<number> => images / (await secondsOf(job.run, atLeast));
-  const theirs = async (atLeast: number): Promise<number> =>
-    pytorch === undefined ? Number.NaN : images / (await pytorch.seconds(atLeast));
-  // Compilers, caches and clocks.
-  await ours(0);
-  await theirs(0);
+  const ours = async (): Promise<number> => images / (await own.seconds(seconds));
+  const theirs = async (): Promise<number> =>
+    peer === undefined ? Number.NaN : images / (await peer.side.seconds(seconds));
+  // Counts only if there is no time for another: compilers, caches and clocks.
+  const first = await own.seconds(0);
+  const began = performance.now() - 1e3 * (first + (peer?.first ?? 0));
   const pairs: { rate: number; peerRate: number }[] = [];
-  const began = performance.now();
-  for (let round = 0; round < rounds; round++) {
-    if (round > 1 && performance.now() - began > 1e3 * most) break;
+  for (let round = 0; round < rounds && performance.now() - began < 1e3 * most; round++) {
     if (round % 2 === 0) {
-      const rate = await ours(seconds);
-      pairs.push({ rate, peerRate: await theirs(seconds) });
+      const rate = await ours();
+      pairs.push({ rate, peerRate: await theirs() });
     } else {
-      const peerRate = await theirs(seconds);
-      pairs.push({ rate: await ours(seconds), peerRate });
+      const peerRate = await theirs();
+      pairs.push({ rate: await ours(), peerRate });
     }
   }
-  return pairs;
+  return pairs.length > 0 ? pairs : [{ rate: images / first, peerRate: images / (peer?.first ?? Number.NaN) }];
 }

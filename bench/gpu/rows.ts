@@ -1,7 +1,7 @@
 import type { ModelName } from "../network/workload.js";
-import { measureAdaptive } from "./adaptive.js";
 import type { Figure } from "./figure.js";
 import { describeWork, measureWork, type Effort, type Sides } from "./measure.js";
+import type { OwnQuestion } from "./own.js";
 import type { GpuWork } from "./work.js";
 
 /** One or more rows of the table. */
@@ -29,7 +29,10 @@ const workTask = (made: GpuWork): Task => ({
 
 const adaptiveTask = (model: ModelName, batch: number): Task => ({
   title: `${model}, adaptive, batch ${batch}`,
-  measure: (sides, effort) => measureAdaptive(model, batch, sides, effort),
+  measure: async ({ own }, effort) => {
+    const question: OwnQuestion = { ask: "adaptive", model, batch, effort };
+    return ((await own.ask(question)) as { figures: Figure[] }).figures;
+  },
 });
 
 const OTHER_PRECISIONS = ["fp32", "fp16", "bf16"] as const;

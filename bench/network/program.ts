@@ -1,13 +1,13 @@
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 
-/** A program that answers every line it is sent with one line, and ends with its standard input. */
+/** A program that answers every line it is sent with one line, and ends with its standard input, or when it is told to. */
 export interface Program {
   /** What it says when it is ready. */
   readonly greeting: string;
   /** @throws Error if it ends before it has answered */
-  ask(line: string): Promise<string>;
-  end(): void;
+  readonly ask: (line: string) => Promise<string>;
+  readonly end: () => void;
 }
 
 /** @throws Error if it cannot be started, or ends before it is ready */
@@ -32,7 +32,7 @@ export async function startProgram(
       child.stdin.write(`${line}\n`);
       return nextLine();
     },
-    end: () => child.stdin.end(),
+    end: () => void child.kill(),
   };
 }
 
