@@ -1,4 +1,5 @@
 import type { Backend } from "../../src/backends/backend.js";
+import type { MatrixPrecision } from "../../src/backends/native/addon-engine.js";
 import { createBackend } from "../../src/backends/registry.js";
 import { average, maxAverage } from "../../src/attacks/forms.js";
 import { pgd } from "../../src/attacks/pgd.js";
@@ -16,19 +17,17 @@ const BATCH = 5;
  * Runs every row of the conformance table once on the backend `cuda`, and then a small network's inference, attack and training step, all in this
  * process: for tools that watch it, such as compute-sanitizer (`scripts/gpu-check`). It compares nothing, which the suites do.
  *
+ * @param precision other than fp32: only the rows that depend on it
  * @param say told what comes next
  */
-export async function exercise(say: (what: string) => void): Promise<void> {
-  for (const precision of ["fp32", "tf32", "fp16", "bf16"] as const) {
-    using backend = await createBackend({ backend: "cuda", precision });
-    for (const row of cases) {
-      // The others do not depend on it.
-      if (precision !== "fp32" && !/^(conv|linear)/.test(row.op)) continue;
-      say(`${precision} ${row.title}`);
-      await runCase(backend, row);
-    }
-    await exerciseNetwork(backend, (what) => say(`${precision} ${what}`));
+export async function exercise(precision: MatrixPrecision, say: (what: string) => void): Promise<void> {
+  using backend = await createBackend({ backend: "cuda", precision });
+  for (const row of cases) {
+    if (precision !== "fp32" && !/^(conv|linear)/.test(row.op)) continue;
+    say(row.title);
+    await runCase(backend, row);
   }
+  await exerciseNetwork(backend, say);
 }
 
 async function exerciseNetwork(backend: Backend, say: (what: string) => void): Promise<void> {
