@@ -18,6 +18,7 @@ class OrdinaryRun : public RunContext {
   void repeatTiles();
   void repeatPhases();
   void runPhase(int32_t index);
+  void runCollective(const NodeRange& range);
   void carry(int32_t images);
   void finishReductions(const Phase& phase);
 

@@ -11,6 +11,7 @@ RunContext::RunContext(Plan& plan, PlanMemory& memory, Stream& stream, const Dev
       stream(stream),
       batch(arguments.batch),
       buffers(arguments.buffers),
+      communicator(arguments.communicator),
       device_(device),
       arguments_(arguments) {
   std::vector<const void*> addresses(buffers, buffers + plan.externalCount);
@@ -41,16 +42,10 @@ void RunContext::bind(int32_t firstImage) {
 }
 
 NodeRun RunContext::nodeRun(const Node& node, const Images& images) {
-  return {plan,
-          node,
-          memory.values.data(),
-          images,
-          batch,
-          memory.scratch,
-          memory.accumulators + node.accumulatorOffset,
-          memory.fault,
-          stream,
-          device_};
+  return {plan,         node,           memory.values.data(),
+          images,       batch,          arguments_.total,
+          communicator, memory.scratch, memory.accumulators + node.accumulatorOffset,
+          memory.fault, stream,         device_};
 }
 
 void RunContext::runNodes(const NodeRange& range, const Images& images) {

@@ -41,7 +41,7 @@ struct Run {
 };
 
 int32_t run(rdi_plan* plan, vector<void*> buffers, const Run& how) {
-  return rdi_plan_run(plan, how.batch, how.repeat, buffers.data(), how.version, how.cancel);
+  return rdi_plan_run(plan, how.batch, how.batch, how.repeat, buffers.data(), how.version, how.cancel);
 }
 
 void expectRun(rdi_plan* plan, vector<void*> buffers, const Run& how, const string& what) {

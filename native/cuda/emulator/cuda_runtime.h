@@ -3,8 +3,8 @@
 // wrong indices, missing barriers, and reads of memory that nothing has written (which holds NaN); not races between
 // blocks, limits of a launch, or anything about speed.
 //
-// Set RDI_EMULATED_ORDER to `reverse` or `shuffle` to have the threads of a block run in another order, and
-// RDI_EMULATED_MEMORY to the bytes that the device is to have.
+// Set RDI_EMULATED_ORDER to `reverse` or `shuffle` to have the threads of a block run in another order,
+// RDI_EMULATED_MEMORY to the bytes that the device is to have, and RDI_EMULATED_DEVICES to the number of devices.
 #pragma once
 
 #include <stddef.h>
@@ -78,6 +78,7 @@ enum cudaError_t : int {
   cudaErrorNoDevice = 100,
   cudaErrorInvalidDevice = 101,
   cudaErrorNotReady = 600,
+  cudaErrorUnknown = 999,
 };
 enum cudaMemcpyKind { cudaMemcpyHostToDevice = 1, cudaMemcpyDeviceToHost = 2, cudaMemcpyDeviceToDevice = 3 };
 enum cudaStreamCaptureMode { cudaStreamCaptureModeThreadLocal = 1 };
@@ -92,7 +93,7 @@ struct cudaDeviceProp {
   size_t sharedMemPerBlockOptin;
 };
 
-struct EmulatedStream;
+class EmulatedStream;
 struct EmulatedGraph;
 struct EmulatedEvent {};
 struct EmulatedPool;
@@ -123,6 +124,7 @@ cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream_t stre
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags);
 cudaError_t cudaStreamDestroy(cudaStream_t stream);
 cudaError_t cudaStreamSynchronize(cudaStream_t stream);
+cudaError_t cudaStreamQuery(cudaStream_t stream);
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned flags);
 cudaError_t cudaEventDestroy(cudaEvent_t event);
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream);

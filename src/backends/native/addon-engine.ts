@@ -5,7 +5,7 @@ import { BackendError, expectArgument } from "../../util/errors.js";
 import type { AdaptiveRunArguments, BufferUse, NativeAbi, OrdinaryRunArguments, Pointer } from "./abi.js";
 
 /** The interface of `native/core/rdi.h` that this version speaks: `RDI_ABI_VERSION`. */
-export const ABI_VERSION = 2;
+export const ABI_VERSION = 3;
 
 /** What `rdi_net.node` and `rdi_net_cuda.node` export. */
 export interface Addon {
@@ -16,12 +16,18 @@ export interface Addon {
   readonly devices: readonly Device[];
   /** Why there are no devices. */
   readonly noDevices?: string;
-  readonly Engine: new (
-    threads: number,
-    instructionSet: string | undefined,
-    device: number,
-    precision: MatrixPrecision,
-  ) => EngineObject;
+  /** What sums over engines of a group, "NCCL 2.28.3"; throws if it cannot be loaded. `library`: where it is; absent, where the system looks for it. */
+  readonly groupLibrary: (library?: string) => string;
+  readonly Engine: {
+    new (
+      threads: number,
+      instructionSet: string | undefined,
+      device: number,
+      precision: MatrixPrecision,
+    ): EngineObject;
+    /** Lets engines of different devices sum over each other. */
+    group(engines: readonly EngineObject[], library?: string): void;
+  };
 }
 
 export interface Device {
@@ -46,6 +52,7 @@ interface EngineObject {
   planRun(
     plan: Pointer,
     batch: number,
+    total: number,
     repeat: number,
     buffers: readonly Pointer[],
     version: number,
@@ -179,10 +186,10 @@ class AddonEngine implements NativeAbi {
     return attempt(() => this.#engine.planBytes(plan));
   }
 
-  planRun({ plan, batch, repeat, buffers, version, signal }: OrdinaryRunArguments): void {
+  planRun({ plan, batch, total = batch, repeat, buffers, version, signal }: OrdinaryRunArguments): void {
     const cancel = this.#cancelFlag(plan, signal);
     attempt(() => {
-      this.#engine.planRun(plan, batch, repeat, buffers, version, cancel);
+      this.#engine.planRun(plan, batch, total, repeat, buffers, version, cancel);
     });
   }
 
