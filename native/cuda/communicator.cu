@@ -1,6 +1,8 @@
 #include <dlfcn.h>
 
+#include <map>
 #include <mutex>
+#include <string>
 
 #include "communicator.h"
 
@@ -57,12 +59,13 @@ class Library {
 }  // namespace
 
 const Nccl* loadNccl(const char* path, Message& message) {
-  static Nccl nccl;
-  static bool loaded = false;
+  static std::map<std::string, Nccl> loaded;
   static std::mutex lock;
   std::lock_guard guard(lock);
-  if (loaded) return &nccl;
-  Library library(path ? path : "libnccl.so.2", message);
+  const std::string file = path ? path : "libnccl.so.2";
+  if (const auto known = loaded.find(file); known != loaded.end()) return &known->second;
+  Library library(file.c_str(), message);
+  Nccl nccl;
   library.find("ncclGetVersion", nccl.getVersion);
   library.find("ncclGetErrorString", nccl.getErrorString);
   library.find("ncclCommInitAll", nccl.commInitAll);
@@ -71,8 +74,7 @@ const Nccl* loadNccl(const char* path, Message& message) {
   library.find("ncclGroupStart", nccl.groupStart);
   library.find("ncclGroupEnd", nccl.groupEnd);
   library.find("ncclAllReduce", nccl.allReduce);
-  loaded = library.whole();
-  return loaded ? &nccl : nullptr;
+  return library.whole() ? &loaded.emplace(file, nccl).first->second : nullptr;
 }
 
 void describeNccl(const Nccl& nccl, Message& name) {

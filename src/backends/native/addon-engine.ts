@@ -19,12 +19,7 @@ export interface Addon {
   /** What sums over engines of a group, "NCCL 2.28.3"; throws if it cannot be loaded. `library`: where it is; absent, where the system looks for it. */
   readonly groupLibrary: (library?: string) => string;
   readonly Engine: {
-    new (
-      threads: number,
-      instructionSet: string | undefined,
-      device: number,
-      precision: MatrixPrecision,
-    ): EngineObject;
+    new (threads: number, instructionSet: string | undefined, device: number, precision: MatrixPrecision): EngineObject;
     /** Lets engines of different devices sum over each other. */
     group(engines: readonly EngineObject[], library?: string): void;
   };
@@ -118,6 +113,20 @@ export function openAddonEngine(addon: Addon, options: AddonOptions): NativeAbi 
   return new AddonEngine(addon, { name, threads, instructionSet, device, precision });
 }
 
+/**
+ * Lets engines of an addon, each of a device of its own, sum over each other: a plan with `allReduce` then waits for the other engines' run of it.
+ *
+ * @param library where NCCL is, which is loaded with the first such plan; absent, where the system looks for it
+ */
+export function groupEngines(addon: Addon, engines: readonly NativeAbi[], library?: string): void {
+  AddonEngine.group(addon, engines as readonly AddonEngine[], library);
+}
+
+/** Whether a run failed because of what another engine of the group did. */
+export function isPeerFailure(error: unknown): boolean {
+  return hasCode(error, "RDI_PEER_FAILED");
+}
+
 /** What an engine is created with, nothing left open but the instruction set. */
 interface EngineOptions extends Required<AddonOptions> {
   readonly device: number;
@@ -145,6 +154,15 @@ class AddonEngine implements NativeAbi {
       this.tile = deviceLimits(bytes === 0 ? totalmem() : bytes);
     }
     this.instructionSet = this.#engine.instructionSet;
+  }
+
+  static group(addon: Addon, engines: readonly AddonEngine[], library: string | undefined): void {
+    attempt(() => {
+      addon.Engine.group(
+        engines.map((engine) => engine.#engine),
+        library,
+      );
+    });
   }
 
   alloc(bytes: number): Pointer {
@@ -206,7 +224,7 @@ class AddonEngine implements NativeAbi {
       await settle(() => this.#engine.sync(plan));
     } catch (error) {
       const signal = this.#signals.get(plan);
-      if (signal?.aborted === true && isCancelled(error)) throw signal.reason;
+      if (signal?.aborted === true && hasCode(error, "RDI_CANCELLED")) throw signal.reason;
       throw error;
     }
   }
@@ -260,6 +278,7 @@ function asBackendError(error: unknown): BackendError {
   return new BackendError(error instanceof Error ? error.message : String(error), { cause: error });
 }
 
-function isCancelled(error: unknown): boolean {
-  return error instanceof BackendError && (error.cause as { code?: unknown } | undefined)?.code === "RDI_CANCELLED";
+/** The addon's word for what went wrong. */
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof BackendError && (error.cause as { code?: unknown } | undefined)?.code === code;
 }

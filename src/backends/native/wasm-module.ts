@@ -19,6 +19,7 @@ interface EngineExports {
   rdi_plan_run(
     plan: Pointer,
     batch: number,
+    total: number,
     repeat: number,
     buffers: Pointer,
     version: number,
