@@ -14,6 +14,12 @@ bool sameDims(const Value& a, const Value& b) {
 
 bool sameShape(const Value& a, const Value& b) { return a.perImage == b.perImage && sameDims(a, b); }
 
+bool isReluMask(const Value& mask, const Value& y) {
+  if (!isMaskBits(mask)) return sameShape(mask, y);
+  return isImage(y) && y.dims[0] % 16 == 0 && y.elements % 32 == 0 && isMatrixRow(mask) &&
+         size_t(mask.dims[0]) == y.elements / 32;
+}
+
 void describe(Message& message, const Value& value) {
   message << (value.perImage ? "[N" : "[");
   for (int32_t i = 0; i < value.rank; i++) message << (i > 0 || value.perImage ? "," : "") << value.dims[i];

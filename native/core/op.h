@@ -74,6 +74,10 @@ RDI_INLINE bool isMatrixRow(const Value& v) { return v.perImage && v.rank == 1; 
 RDI_INLINE bool isImage(const Value& v) { return v.perImage && v.rank == 3; }
 RDI_INLINE bool isImageScalar(const Value& v) { return v.perImage && v.rank == 0; }
 RDI_INLINE bool isWholeScalar(const Value& v) { return !v.perImage && v.rank == 0; }
+// Whether a ReLU mask is one bit an element (the operation positiveBits), and not the ReLU's output itself.
+RDI_INLINE bool isMaskBits(const Value& v) { return v.dtype == DType::I32; }
+// Whether `mask` is of the ReLU output `y`, in either form.
+bool isReluMask(const Value& mask, const Value& y);
 void describe(Message& message, const Value& value);
 
 }  // namespace rdi

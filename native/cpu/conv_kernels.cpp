@@ -34,7 +34,7 @@ void packForward(const NodeRun& run, float* packed) {
 
 void runForward(const NodeRun& run) {
   const auto& [shape, method] = run.state<ConvState>();
-  Epilogue epilogue = {.bias = run.in(2), .residual = run.in(3), .reluMask = nullptr, .relu = run.attribute(3) != 0};
+  Epilogue epilogue = {.bias = run.in(2), .residual = run.in(3), .relu = run.attribute(3) != 0};
   conv2dForward(shape, method, run.images, run.in(0), run.node.packed, epilogue, run.out(), run.scratch);
 }
 
@@ -51,7 +51,12 @@ void packInputGrad(const NodeRun& run, float* packed) {
 
 void runInputGrad(const NodeRun& run) {
   const auto& [shape, method] = run.state<ConvState>();
-  Epilogue epilogue = {.bias = nullptr, .residual = run.in(2), .reluMask = run.in(3), .relu = false};
+  Epilogue epilogue = {.residual = run.in(2)};
+  if (run.has(3) && isMaskBits(run.value(3))) {
+    epilogue.reluBits = reinterpret_cast<const uint8_t*>(run.inI32(3));
+  } else {
+    epilogue.reluMask = run.in(3);
+  }
   conv2dInputGrad(shape, method, run.images, run.in(0), run.node.packed, epilogue, run.out(), run.scratch);
 }
 

@@ -25,7 +25,15 @@ void runClamp(const NodeRun& run) {
 }
 
 void runReluGrad(const NodeRun& run) {
+  if (isMaskBits(run.value(1))) {
+    keepWhereSet(run.in(0), reinterpret_cast<const uint32_t*>(run.inI32(1)), run.out(), run.end);
+    return;
+  }
   binary(BinaryOp::ReluGrad, run.in(0) + run.begin, run.in(1) + run.begin, run.out() + run.begin, length(run));
+}
+
+void runPositiveBits(const NodeRun& run) {
+  positiveBits(run.in(0), reinterpret_cast<uint32_t*>(run.outI32()), size_t(run.images) * run.value(0).elements);
 }
 
 template <BinaryOp op>
@@ -88,6 +96,7 @@ constexpr Kernel list[] = {
     binaryKernel<BinaryOp::Maximum>("maximum"),
     binaryKernel<BinaryOp::Greater>("greater"),
     {.name = "reluGrad", .run = runReluGrad, .splits = true},
+    {.name = "positiveBits", .run = runPositiveBits},
     {.name = "affine", .run = runAffine, .splits = true},
     {.name = "clamp", .run = runClamp, .splits = true},
     {.name = "select", .run = runSelect},

@@ -13,7 +13,7 @@ void prepareForward(NodeView& view) { view.node.packedFloats = linearPackedFloat
 void packForward(const NodeRun& run, float* packed) { linearPack(run.state<LinearShape>(), run.in(1), packed); }
 
 void runForward(const NodeRun& run) {
-  Epilogue epilogue = {.bias = run.in(2), .residual = nullptr, .reluMask = nullptr, .relu = run.attribute(0) != 0};
+  Epilogue epilogue = {.bias = run.in(2), .relu = run.attribute(0) != 0};
   linearForward(run.state<LinearShape>(), run.images, run.in(0), run.node.packed, epilogue, run.out());
 }
 
@@ -26,7 +26,7 @@ void packInputGrad(const NodeRun& run, float* packed) {
 }
 
 void runInputGrad(const NodeRun& run) {
-  Epilogue epilogue = {.bias = nullptr, .residual = run.in(2), .reluMask = run.in(3), .relu = false};
+  Epilogue epilogue = {.residual = run.in(2), .reluMask = run.in(3)};
   linearInputGrad(run.state<LinearShape>(), run.images, run.in(0), run.node.packed, epilogue, run.out());
 }
 

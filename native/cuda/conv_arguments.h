@@ -6,12 +6,13 @@
 
 namespace rdi::cuda {
 
-// y = relu(sum + bias + residual), or where mask > 0.
+// y = relu(sum + bias + residual), or where the mask is positive (or has a bit of positiveBits).
 struct ConvEpilogue {
-  const float* bias;
-  const float* residual;
-  const float* mask;
-  bool relu;
+  const float* bias = nullptr;
+  const float* residual = nullptr;
+  const float* mask = nullptr;
+  const uint32_t* maskBits = nullptr;
+  bool relu = false;
 };
 
 struct ConvArguments {

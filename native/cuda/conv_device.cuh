@@ -22,12 +22,17 @@ RDI_DEVICE size_t outputOffset(const ConvGrid& g, const GridPixel& p) {
   return ((size_t(p.image) * g.outHeight + y) * g.outWidth + x) * (g.groups * g.width);
 }
 
+RDI_DEVICE bool masked(const ConvEpilogue& e, size_t place) {
+  if (e.maskBits) return !bitAt(e.maskBits, int64_t(place));
+  return e.mask && !(e.mask[place] > 0);
+}
+
 RDI_DEVICE float finish(const ConvEpilogue& e, float sum, size_t place, int32_t channel) {
   if (e.bias) sum += e.bias[channel];
   if (e.residual) sum += e.residual[place];
   // NaN stays NaN.
   if (e.relu && sum < 0) sum = 0;
-  return e.mask && !(e.mask[place] > 0) ? 0 : sum;
+  return masked(e, place) ? 0 : sum;
 }
 
 // The same for two channels, which inPairs() allows.
@@ -48,6 +53,9 @@ RDI_DEVICE float2 finish(const ConvEpilogue& e, float2 sum, size_t place, int32_
     const float2 mask = pair(e.mask + place);
     if (!(mask.x > 0)) sum.x = 0;
     if (!(mask.y > 0)) sum.y = 0;
+  } else if (e.maskBits) {
+    if (!bitAt(e.maskBits, int64_t(place))) sum.x = 0;
+    if (!bitAt(e.maskBits, int64_t(place) + 1)) sum.y = 0;
   }
   return sum;
 }

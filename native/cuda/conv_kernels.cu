@@ -16,8 +16,7 @@ void packForward(const NodeRun& run, float* packed) {
   packWeights(run, run.state<ConvShape>(), ConvPass::Forward, packed);
 }
 void runForward(const NodeRun& run) {
-  const ConvEpilogue epilogue = {
-      .bias = run.in(2), .residual = run.in(3), .mask = nullptr, .relu = run.attribute(3) != 0};
+  const ConvEpilogue epilogue = {.bias = run.in(2), .residual = run.in(3), .relu = run.attribute(3) != 0};
   convolve(run, run.state<ConvShape>(), ConvPass::Forward, run.in(0), epilogue, isExact(run), run.out());
 }
 
@@ -28,7 +27,12 @@ void packInputGrad(const NodeRun& run, float* packed) {
   packWeights(run, run.state<ConvShape>(), ConvPass::InputGrad, packed);
 }
 void runInputGrad(const NodeRun& run) {
-  const ConvEpilogue epilogue = {.bias = nullptr, .residual = run.in(2), .mask = run.in(3), .relu = false};
+  ConvEpilogue epilogue = {.residual = run.in(2)};
+  if (run.has(3) && isMaskBits(run.value(3))) {
+    epilogue.maskBits = reinterpret_cast<const uint32_t*>(run.inI32(3));
+  } else {
+    epilogue.mask = run.in(3);
+  }
   convolve(run, run.state<ConvShape>(), ConvPass::InputGrad, run.in(0), epilogue, isExact(run), run.out());
 }
 

@@ -93,6 +93,35 @@ struct ReluGrad {
   static RDI_DEVICE float of(float dy, float y) { return y > 0 ? dy : 0; }
 };
 
+struct PositiveBitsArguments {
+  Extent extent;  // of the words
+  const float* x;
+  uint32_t* bits;
+};
+
+// A thread makes a word.
+RDI_KERNEL void positiveBitsKernel(PositiveBitsArguments p) {
+  forEachIndex(countOf(p.extent), [&](int64_t i) {
+    uint32_t word = 0;
+    for (int32_t bit = 0; bit < 32; bit += 4) {
+      const float4 x = reinterpret_cast<const float4*>(p.x)[i * 8 + bit / 4];
+      word |= (uint32_t(x.x > 0) | uint32_t(x.y > 0) << 1 | uint32_t(x.z > 0) << 2 | uint32_t(x.w > 0) << 3) << bit;
+    }
+    p.bits[i] = word;
+  });
+}
+
+struct KeepWhereSetArguments {
+  Extent extent;
+  const float* dy;
+  const uint32_t* bits;
+  float* dx;
+};
+
+RDI_KERNEL void keepWhereSetKernel(KeepWhereSetArguments p) {
+  forEachIndex(countOf(p.extent), [&](int64_t i) { p.dx[i] = bitAt(p.bits, i) ? p.dy[i] : 0; });
+}
+
 struct SelectArguments {
   Extent extent;
   const float* condition;  // one an image

@@ -31,7 +31,18 @@ void runBinary(const NodeRun& run) {
 
 void runReluGrad(const NodeRun& run) {
   const Extent extent = run.extent(run.outputValue());
-  run.launch(binaryKernel<ReluGrad>, extent, BinaryArguments{extent, {run.in(0), 1}, {run.in(1), 1}, run.out()});
+  if (isMaskBits(run.value(1))) {
+    const auto bits = reinterpret_cast<const uint32_t*>(run.inI32(1));
+    run.launch(keepWhereSetKernel, extent, KeepWhereSetArguments{extent, run.in(0), bits, run.out()});
+  } else {
+    run.launch(binaryKernel<ReluGrad>, extent, BinaryArguments{extent, {run.in(0), 1}, {run.in(1), 1}, run.out()});
+  }
+}
+
+void runPositiveBits(const NodeRun& run) {
+  const Extent extent = run.extent(run.outputValue());
+  const auto bits = reinterpret_cast<uint32_t*>(run.out());
+  run.launch(positiveBitsKernel, extent, PositiveBitsArguments{extent, run.in(0), bits});
 }
 
 void runSelect(const NodeRun& run) {
@@ -69,6 +80,7 @@ constexpr Kernel list[] = {
     {.name = "maximum", .run = runBinary<Maximum>},
     {.name = "greater", .run = runBinary<Greater>},
     {.name = "reluGrad", .run = runReluGrad},
+    {.name = "positiveBits", .run = runPositiveBits},
     {.name = "select", .run = runSelect},
     {.name = "channelAffine", .run = runChannelAffine},
     {.name = "scaleRows", .run = runScaleRows},

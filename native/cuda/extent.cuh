@@ -28,4 +28,7 @@ RDI_DEVICE void forEachIndex(int64_t count, Visit visit) {
   for (int64_t i = int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += step) visit(i);
 }
 
+// Of the masks of ReLUs (the operation positiveBits): one bit an element.
+RDI_DEVICE bool bitAt(const uint32_t* words, int64_t i) { return words[i / 32] >> (i % 32) & 1; }
+
 }  // namespace rdi::cuda

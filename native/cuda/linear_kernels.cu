@@ -18,8 +18,7 @@ void prepareForward(NodeView& view, const Device&) {
 }
 void packForward(const NodeRun& run, float* packed) { packWeights(run, shapeOf(run), ConvPass::Forward, packed); }
 void runForward(const NodeRun& run) {
-  const ConvEpilogue epilogue = {
-      .bias = run.in(2), .residual = nullptr, .mask = nullptr, .relu = run.attribute(0) != 0};
+  const ConvEpilogue epilogue = {.bias = run.in(2), .relu = run.attribute(0) != 0};
   convolve(run, shapeOf(run), ConvPass::Forward, run.in(0), epilogue, exact, run.out());
 }
 
@@ -28,7 +27,7 @@ void prepareInputGrad(NodeView& view, const Device&) {
 }
 void packInputGrad(const NodeRun& run, float* packed) { packWeights(run, shapeOf(run), ConvPass::InputGrad, packed); }
 void runInputGrad(const NodeRun& run) {
-  const ConvEpilogue epilogue = {.bias = nullptr, .residual = run.in(2), .mask = run.in(3), .relu = false};
+  const ConvEpilogue epilogue = {.residual = run.in(2), .mask = run.in(3)};
   convolve(run, shapeOf(run), ConvPass::InputGrad, run.in(0), epilogue, exact, run.out());
 }
 

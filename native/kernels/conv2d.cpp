@@ -13,6 +13,8 @@ RDI_INLINE auto withMethod(ConvMethod method, Run run) {
       return run(Winograd2{});
     case ConvMethod::Winograd4:
       return run(Winograd4{});
+    case ConvMethod::Winograd2x5:
+      return run(Winograd2x5{});
     case ConvMethod::Depthwise:
       return run(Depthwise{});
     default:
@@ -28,14 +30,38 @@ int64_t winogradCost(const ConvShape& s) {
   return tiles * (products + int64_t(F::transformCost) * (s.inChannels + s.outChannels));
 }
 
+template <class F>
+bool winogradSupports(const ConvShape& s) {
+  return s.kernelHeight == F::R && s.kernelWidth == F::R && s.stride == 1 && s.padding < F::R && s.groups == 1 &&
+         s.inChannels % VL == 0 && s.outChannels % VL == 0;
+}
+
+int64_t costOf(const ConvShape& s, ConvPass pass, ConvMethod method) {
+  switch (method) {
+    case ConvMethod::Winograd2:
+      return winogradCost<Winograd2>(s);
+    case ConvMethod::Winograd4:
+      return winogradCost<Winograd4>(s);
+    case ConvMethod::Winograd2x5:
+      return winogradCost<Winograd2x5>(s);
+    default: {
+      const bool in = pass == ConvPass::InputGrad;
+      const int64_t pixels = in ? int64_t(s.inHeight) * s.inWidth : int64_t(s.outHeight) * s.outWidth;
+      return pixels * s.kernelHeight * s.kernelWidth * s.inChannels * s.outChannels;
+    }
+  }
+}
+
 }  // namespace
 
 bool conv2dSupports(const ConvShape& s, ConvMethod method) {
   switch (method) {
     case ConvMethod::Winograd2:
+      return winogradSupports<Winograd2>(s);
     case ConvMethod::Winograd4:
-      return s.kernelHeight == 3 && s.kernelWidth == 3 && s.stride == 1 && s.groups == 1 && s.inChannels % VL == 0 &&
-             s.outChannels % VL == 0;
+      return winogradSupports<Winograd4>(s);
+    case ConvMethod::Winograd2x5:
+      return winogradSupports<Winograd2x5>(s);
     case ConvMethod::Depthwise:
       return s.groups == s.inChannels && s.groups == s.outChannels;
     default:
@@ -45,14 +71,14 @@ bool conv2dSupports(const ConvShape& s, ConvMethod method) {
 
 ConvMethod conv2dMethod(const ConvShape& s, ConvPass pass, ConvMethods allowed) {
   if (s.groups > 1) return conv2dSupports(s, ConvMethod::Depthwise) ? ConvMethod::Depthwise : ConvMethod::Direct;
-  if (allowed == ConvMethods::Direct || !conv2dSupports(s, ConvMethod::Winograd4)) return ConvMethod::Direct;
-  const int64_t pixels =
-      pass == ConvPass::InputGrad ? int64_t(s.inHeight) * s.inWidth : int64_t(s.outHeight) * s.outWidth;
-  const int64_t direct = 9 * pixels * s.inChannels * s.outChannels;
-  const int64_t winograd2 = winogradCost<Winograd2>(s), winograd4 = winogradCost<Winograd4>(s);
-  const ConvMethod winograd =
-      allowed == ConvMethods::Local || winograd2 < winograd4 ? ConvMethod::Winograd2 : ConvMethod::Winograd4;
-  return direct <= (winograd == ConvMethod::Winograd2 ? winograd2 : winograd4) ? ConvMethod::Direct : winograd;
+  ConvMethod best = ConvMethod::Direct;
+  if (allowed == ConvMethods::Direct) return best;
+  constexpr ConvMethod winograd[] = {ConvMethod::Winograd2, ConvMethod::Winograd4, ConvMethod::Winograd2x5};
+  for (const ConvMethod method : winograd) {
+    if (!conv2dSupports(s, method) || (allowed == ConvMethods::Local && method == ConvMethod::Winograd4)) continue;
+    if (costOf(s, pass, method) < costOf(s, pass, best)) best = method;
+  }
+  return best;
 }
 
 size_t conv2dPackedFloats(const ConvShape& s, ConvMethod method) {

@@ -14,20 +14,21 @@
 
 namespace rdi::kernels::inline RDI_ISA {
 
-// Winograd2 is F(2×2, 3×3), Winograd4 is F(4×4, 3×3) (Lavin and Gray, "Fast algorithms for convolutional neural
-// networks", 2016).
-enum class ConvMethod : int32_t { Direct, Winograd2, Winograd4, Depthwise };
+// Winograd2 is F(2×2, 3×3), Winograd4 is F(4×4, 3×3), Winograd2x5 is F(2×2, 5×5) (Lavin and Gray, "Fast algorithms for
+// convolutional neural networks", 2016).
+enum class ConvMethod : int32_t { Direct, Winograd2, Winograd4, Winograd2x5, Depthwise };
 enum class ConvPass : int32_t { Forward, InputGrad, WeightGrad };
 
-// Whether a method can compute this convolution: Direct always can; the Winograd methods need a 3×3 kernel, stride 1,
-// one group, and channel counts that are multiples of the vector length; Depthwise needs groups of one input and one
-// output channel.
+// Whether a method can compute this convolution: Direct always can; the Winograd methods need a kernel of their
+// size, stride 1, one group, and channel counts that are multiples of the vector length; Depthwise needs groups of one
+// input and one output channel.
 bool conv2dSupports(const ConvShape& shape, ConvMethod method);
 
 // What may be chosen among: any method; only those that are local; or only direct sums of products. A local method
 // computes each result from its own window alone, so that a window of zeros gives exactly zero and neighbouring equal
 // windows give equal results: that decides signs of vanishing gradients and ties of a following maximum. F(4×4) is not
-// local: its results carry the rounding of their whole tile.
+// local: its results carry the rounding of their whole tile, while of the two results of F(2×2) in a row or a column
+// each has its own first or last input, and shares the others with its neighbour.
 enum class ConvMethods : int32_t { Any, Local, Direct };
 
 // The fastest of the allowed methods for this shape, by a rule that was measured.

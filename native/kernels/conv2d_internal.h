@@ -30,10 +30,11 @@ RDI_INLINE Epilogue shifted(Epilogue e, size_t offset, int32_t channel = 0) {
   if (e.bias) e.bias += channel;
   if (e.residual) e.residual += offset;
   if (e.reluMask) e.reluMask += offset;
+  if (e.reluBits) e.reluBits += offset / 8;
   return e;
 }
 
-// The functions of conv2d.h, once a method: Direct and Depthwise here, Winograd2 and Winograd4 of winograd.h.
+// The functions of conv2d.h, once a method: Direct and Depthwise here, those of winograd.h.
 struct Direct {};
 struct Depthwise {};
 

@@ -50,7 +50,7 @@ size_t ConvForward<F>::packedFloats(const ConvShape& s) {
 template <class F>
 void ConvForward<F>::pack(const ConvShape& s, const float* weight, float* packed) {
   packFilters<F>(s.inChannels, s.outChannels, packed,
-                 [&](int32_t c, int32_t o) { return weight + weightIndex(s, o, c, 0, 0); });
+                 [&](int32_t c, int32_t o, int i, int j) { return weight[weightIndex(s, o, c, i, j)]; });
 }
 
 template <class F>
@@ -86,5 +86,6 @@ void ConvForward<F>::run(const ConvShape& s, int32_t images, const float* x, con
 
 template struct ConvForward<Winograd2>;
 template struct ConvForward<Winograd4>;
+template struct ConvForward<Winograd2x5>;
 
 }  // namespace rdi::kernels::inline RDI_ISA

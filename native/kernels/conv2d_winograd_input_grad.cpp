@@ -1,6 +1,7 @@
 // Input gradient by the transpose of the Winograd convolution: the tiles are those of the forward convolution, and each
 // dy tile of M×M gives P×P input gradients B[(G g Gᵀ) ⊙ (A dy Aᵀ)]Bᵀ, which overlap by two rows and columns and add up.
-// (The convolution of dy with flipped weights would need more tiles wherever there is no padding.)
+// (The convolution of dy with flipped weights would need more tiles wherever there is no padding; F(2×2, 5×5), whose
+// tiles would overlap with two on every side, is computed so all the same: conv2d_winograd_flipped.cpp.)
 #include "conv2d_internal.h"
 #include "store_tile.h"
 #include "winograd.h"
@@ -105,7 +106,7 @@ size_t ConvInputGrad<F>::packedFloats(const ConvShape& s) {
 template <class F>
 void ConvInputGrad<F>::pack(const ConvShape& s, const float* weight, float* packed) {
   packFilters<F>(s.outChannels, s.inChannels, packed,
-                 [&](int32_t o, int32_t c) { return weight + weightIndex(s, o, c, 0, 0); });
+                 [&](int32_t o, int32_t c, int i, int j) { return weight[weightIndex(s, o, c, i, j)]; });
 }
 
 template <class F>

@@ -42,22 +42,22 @@ void ConvWeightGrad<F>::accumulate(const ConvShape& s, int32_t images, const flo
 
 template <class F>
 void ConvWeightGrad<F>::finish(const ConvShape& s, const float* const* accumulators, int32_t count, float* dw) {
-  constexpr int P = F::P;
+  constexpr int P = F::P, R = F::R;
   const size_t matrix = size_t(s.inChannels) * s.outChannels;
   for (int32_t c = 0; c < s.inChannels; c++) {
     for (int32_t o = 0; o < s.outChannels; o += VL) {
       const size_t at = size_t(c) * s.outChannels + o;
-      vf half[3][P];
+      vf half[R][P];
       for (int b = 0; b < P; b++) {
-        for (int i = 0; i < 3; i++) half[i][b] = zero();
+        for (int i = 0; i < R; i++) half[i][b] = zero();
         for (int a = 0; a < P; a++) {
           vf sum = zero();
           for (int32_t j = 0; j < count; j++) sum += load(accumulators[j] + (a * P + b) * matrix + at);
-          for (int i = 0; i < 3; i++) half[i][b] += sum * float(F::G[a][i]);
+          for (int i = 0; i < R; i++) half[i][b] += sum * float(F::G[a][i]);
         }
       }
-      for (int i = 0; i < 3; i++) {
-        for (int j = 0; j < 3; j++) {
+      for (int i = 0; i < R; i++) {
+        for (int j = 0; j < R; j++) {
           vf sum = zero();
           for (int b = 0; b < P; b++) sum += half[i][b] * float(F::G[b][j]);
           for (int lane = 0; lane < VL; lane++) dw[weightIndex(s, o + lane, c, i, j)] = sum[lane];
@@ -69,5 +69,6 @@ void ConvWeightGrad<F>::finish(const ConvShape& s, const float* const* accumulat
 
 template struct ConvWeightGrad<Winograd2>;
 template struct ConvWeightGrad<Winograd4>;
+template struct ConvWeightGrad<Winograd2x5>;
 
 }  // namespace rdi::kernels::inline RDI_ISA

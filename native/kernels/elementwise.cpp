@@ -107,6 +107,19 @@ void binaryImageLeft(BinaryOp op, const float* a, const float* b, float* y, int3
   for (int32_t i = 0; i < images; i++) binaryScalarLeft(op, a[i], b + i * n, y + i * n, n);
 }
 
+void positiveBits(const float* x, uint32_t* bits, size_t n) {
+  for (size_t i = 0; i < n; i += 32) {
+    uint32_t word = 0;
+    RDI_UNROLL for (int j = 0; j < 32; j += VL) word |= positiveLanes(load(x + i + j)) << j;
+    bits[i / 32] = word;
+  }
+}
+
+void keepWhereSet(const float* dy, const uint32_t* bits, float* dx, size_t n) {
+  const uint8_t* bytes = reinterpret_cast<const uint8_t*>(bits);
+  for (size_t i = 0; i < n; i += VL) store(dx + i, keepBits(bytes, ptrdiff_t(i), load(dy + i)));
+}
+
 void affine(const float* x, float scale, float shift, float* y, size_t n) {
   map(x, y, n, [&](vf v) { return v * scale + shift; });
 }

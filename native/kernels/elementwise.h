@@ -24,6 +24,11 @@ void binaryScalarLeft(BinaryOp op, float a, const float* b, float* y, size_t n);
 void binaryImageRight(BinaryOp op, const float* a, const float* b, float* y, int32_t images, size_t n);
 void binaryImageLeft(BinaryOp op, const float* a, const float* b, float* y, int32_t images, size_t n);
 
+// One bit an element, the lowest of a word first, set where it is positive; `n` is a multiple of 32. And dy where the
+// bit is set, else 0.
+void positiveBits(const float* x, uint32_t* bits, size_t n);
+void keepWhereSet(const float* dy, const uint32_t* bits, float* dx, size_t n);
+
 void affine(const float* x, float scale, float shift, float* y, size_t n);
 // NaN stays NaN.
 void clamp(const float* x, float low, float high, float* y, size_t n);

@@ -62,6 +62,23 @@ RDI_INLINE vf select(vi mask, vf a, vf b) {
 // x where the mask is set, else 0.
 RDI_INLINE vf keep(vi mask, vf x) { return reinterpret_cast<vf>(mask & reinterpret_cast<vi>(x)); }
 
+// x where the bits from `at` on, a multiple of VL, are set, else 0; and the VL bits that say where x is positive.
+RDI_INLINE vf keepBits(const uint8_t* bits, ptrdiff_t at, vf x) {
+  const vi lane = {1, 2, 4, 8};
+  const int32_t nibble = bits[at / 8] >> (at & 4);
+  return keep((vi{nibble, nibble, nibble, nibble} & lane) != 0, x);
+}
+RDI_INLINE uint32_t positiveLanes(vf x) {
+  const vi positive = x > zero();
+#if defined(__wasm_simd128__)
+  return wasm_i32x4_bitmask(reinterpret_cast<v128_t>(positive));
+#elif defined(__SSE2__)
+  return uint32_t(_mm_movemask_ps(reinterpret_cast<__m128>(positive)));
+#else
+  return uint32_t(positive[0] & 1) | (positive[1] & 2) | (positive[2] & 4) | (positive[3] & 8);
+#endif
+}
+
 // x < low ? low : x, and x > high ? high : x: NaN stays NaN.
 RDI_INLINE vf atLeast(vf x, vf low) {
 #if defined(__wasm_simd128__)

@@ -25,6 +25,12 @@ RDI_INLINE vf select(vi mask, vf a, vf b) {
   return reinterpret_cast<vf>(_mm256_blendv_ps(__m256(b), __m256(a), reinterpret_cast<__m256>(mask)));
 }
 RDI_INLINE vf keep(vi mask, vf x) { return reinterpret_cast<vf>(mask & reinterpret_cast<vi>(x)); }
+// x where the bits from `at` on, a multiple of VL, are set, else 0; and the VL bits that say where x is positive.
+RDI_INLINE vf keepBits(const uint8_t* bits, ptrdiff_t at, vf x) {
+  const vi lane = {1, 2, 4, 8, 16, 32, 64, 128};
+  return keep((reinterpret_cast<vi>(_mm256_set1_epi32(bits[at / 8])) & lane) != 0, x);
+}
+RDI_INLINE uint32_t positiveLanes(vf x) { return uint32_t(_mm256_movemask_ps(reinterpret_cast<__m256>(x > zero()))); }
 RDI_INLINE vf atLeast(vf x, vf low) { return reinterpret_cast<vf>(_mm256_max_ps(__m256(low), __m256(x))); }
 RDI_INLINE vf atMost(vf x, vf high) { return reinterpret_cast<vf>(_mm256_min_ps(__m256(high), __m256(x))); }
 RDI_INLINE vf squareRoot(vf x) { return reinterpret_cast<vf>(_mm256_sqrt_ps(__m256(x))); }

@@ -23,6 +23,15 @@ RDI_INLINE vf broadcastLoad(const float* p) { return broadcast(*p); }
 RDI_INLINE vf madd(vf a, vf b, vf c) { return reinterpret_cast<vf>(_mm512_fmadd_ps(__m512(a), __m512(b), __m512(c))); }
 RDI_INLINE vf select(vi mask, vf a, vf b) { return mask ? a : b; }
 RDI_INLINE vf keep(vi mask, vf x) { return mask ? x : vf{}; }
+// x where the bits from `at` on, a multiple of VL, are set, else 0; and the VL bits that say where x is positive.
+RDI_INLINE vf keepBits(const uint8_t* bits, ptrdiff_t at, vf x) {
+  __mmask16 mask;
+  __builtin_memcpy(&mask, bits + at / 8, sizeof(mask));
+  return reinterpret_cast<vf>(_mm512_maskz_mov_ps(mask, __m512(x)));
+}
+RDI_INLINE uint32_t positiveLanes(vf x) {
+  return _mm512_mask_cmp_ps_mask(__mmask16(-1), __m512(x), __m512(zero()), _CMP_GT_OQ);
+}
 // With all lanes masked in, since GCC warns of its own intrinsics without masks.
 RDI_INLINE vf atLeast(vf x, vf low) {
   return reinterpret_cast<vf>(_mm512_maskz_max_ps(__mmask16(-1), __m512(low), __m512(x)));

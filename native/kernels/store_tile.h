@@ -42,6 +42,13 @@ RDI_INLINE void storeTile(vf (&acc)[M][N], const Epilogue& e, const ptrdiff_t (&
       }
     }
   }
+  if (e.reluBits) {
+    RDI_UNROLL for (int m = 0; m < M; m++) {
+      if (stored.has(m)) {
+        RDI_UNROLL for (int n = 0; n < N; n++) acc[m][n] = keepBits(e.reluBits, offset[m] + n * VL, acc[m][n]);
+      }
+    }
+  }
   RDI_UNROLL for (int m = 0; m < M; m++) {
     if (stored.has(m)) {
       RDI_UNROLL for (int n = 0; n < N; n++) store(c + offset[m] + n * VL, acc[m][n]);

@@ -1,8 +1,8 @@
-// The parts of the Winograd convolutions F(M×M, 3×3): the transforms, and the blocks of tiles that they work on.
+// The parts of the Winograd convolutions F(M×M, R×R): the transforms, and the blocks of tiles that they work on.
 //
-// Y = Aᵀ[(G g Gᵀ) ⊙ (Bᵀ d B)]A with g a 3×3 filter, d a tile of P×P inputs (P = M + 2) and Y its M×M outputs (Lavin and
-// Gray, "Fast algorithms for convolutional neural networks", 2016). Summed over input channels, the product ⊙ becomes
-// P·P matrix products, one a point, of [tiles][in channels] with [in channels][out channels].
+// Y = Aᵀ[(G g Gᵀ) ⊙ (Bᵀ d B)]A with g an R×R filter, d a tile of P×P inputs (P = M + R − 1) and Y its M×M outputs
+// (Lavin and Gray, "Fast algorithms for convolutional neural networks", 2016). Summed over input channels, the product
+// ⊙ becomes P·P matrix products, one a point, of [tiles][in channels] with [in channels][out channels].
 #pragma once
 
 #include "conv2d.h"
@@ -13,10 +13,10 @@ namespace rdi::kernels::inline RDI_ISA {
 
 // F(2×2, 3×3).
 struct Winograd2 {
-  static constexpr int M = 2, P = 4;
+  static constexpr int M = 2, R = 3, P = 4;
   // What the transforms of one channel of a tile cost, in multiply-adds; measured.
   static constexpr int transformCost = 80;
-  static constexpr double G[P][3] = {{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}};
+  static constexpr double G[P][R] = {{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}};
   // t = Bᵀ d
   static RDI_INLINE void input(const vf (&d)[P], vf (&t)[P]) {
     t[0] = d[0] - d[2];
@@ -47,9 +47,9 @@ struct Winograd2 {
 
 // F(4×4, 3×3), with the points 0, ±1, ±2, ∞.
 struct Winograd4 {
-  static constexpr int M = 4, P = 6;
+  static constexpr int M = 4, R = 3, P = 6;
   static constexpr int transformCost = 240;
-  static constexpr double G[P][3] = {{1.0 / 4, 0, 0},
+  static constexpr double G[P][R] = {{1.0 / 4, 0, 0},
                                      {-1.0 / 6, -1.0 / 6, -1.0 / 6},
                                      {-1.0 / 6, 1.0 / 6, -1.0 / 6},
                                      {1.0 / 24, 1.0 / 12, 1.0 / 6},
@@ -95,6 +95,34 @@ struct Winograd4 {
   }
 };
 
+// F(2×2, 5×5), with the points of F(4×4, 3×3), and so its transform of the input. (The transpose of that is not here:
+// the input gradient is a convolution with flipped weights.)
+struct Winograd2x5 {
+  static constexpr int M = 2, R = 5, P = 6;
+  static constexpr int transformCost = 200;
+  static constexpr double G[P][R] = {{1.0 / 4, 0, 0, 0, 0},
+                                     {-1.0 / 6, -1.0 / 6, -1.0 / 6, -1.0 / 6, -1.0 / 6},
+                                     {-1.0 / 6, 1.0 / 6, -1.0 / 6, 1.0 / 6, -1.0 / 6},
+                                     {1.0 / 24, 1.0 / 12, 1.0 / 6, 1.0 / 3, 2.0 / 3},
+                                     {1.0 / 24, -1.0 / 12, 1.0 / 6, -1.0 / 3, 2.0 / 3},
+                                     {0, 0, 0, 0, 1}};
+  static RDI_INLINE void input(const vf (&d)[P], vf (&t)[P]) { Winograd4::input(d, t); }
+  static RDI_INLINE void output(const vf (&m)[P], vf (&y)[M]) {
+    const vf p = m[1] + m[2], q = m[1] - m[2], r = m[3] + m[4], s = m[3] - m[4];
+    y[0] = m[0] + p + r;
+    y[1] = madd(broadcast(2), s, q) + m[5];
+  }
+  static RDI_INLINE void outputTransposed(const vf (&y)[M], vf (&m)[P]) {
+    const vf twice = y[1] + y[1];
+    m[0] = y[0];
+    m[1] = y[0] + y[1];
+    m[2] = y[0] - y[1];
+    m[3] = y[0] + twice;
+    m[4] = y[0] - twice;
+    m[5] = y[1];
+  }
+};
+
 // Tiles are worked on in blocks of whole strips; a strip is one row of tiles of one image. Strip s is tile row s % down
 // of image s / down.
 struct TileGrid {
@@ -127,7 +155,7 @@ RDI_INLINE size_t pointStep(const TileGrid& g, int32_t channels) {
 // Scratch of transformStrip(): the vertically transformed rows with their zero columns, and a row of zeros.
 template <class F>
 size_t stripFloats(const ConvShape& s, const TileGrid& g) {
-  return alignFloats(size_t(F::P) * (g.across * F::M + 2) * s.inChannels) +
+  return alignFloats(size_t(F::P) * (g.across * F::M + F::R - 1) * s.inChannels) +
          alignFloats(size_t(s.inWidth) * s.inChannels);
 }
 
@@ -142,7 +170,7 @@ template <class F>
 void transformStrip(const ConvShape& s, const TileGrid& g, const float* image, int32_t tileRow, float* scratch,
                     float* v, size_t step) {
   constexpr int P = F::P, M = F::M;
-  const size_t channels = size_t(s.inChannels), row = s.inWidth * channels, wide = (g.across * M + 2) * channels;
+  const size_t channels = size_t(s.inChannels), row = s.inWidth * channels, wide = (g.across * M + F::R - 1) * channels;
   const float* zeros = scratch + alignFloats(P * wide);
   const float* in[P];
   for (int a = 0; a < P; a++) {
@@ -201,22 +229,27 @@ void transformGradient(const ConvShape& s, const TileGrid& g, const float* image
   }
 }
 
-// Packs (G g Gᵀ)[point] as a matrix [depth][columns] a point, with g = filter(k, column).
+// Packs (G g Gᵀ)[point] as a matrix [depth][columns] a point, with g[i][j] = filter(k, column, i, j).
 template <class F, class Filter>
 void packFilters(int32_t depth, int32_t columns, float* packed, Filter filter) {
-  constexpr int P = F::P;
+  constexpr int P = F::P, R = F::R;
   const size_t matrix = size_t(depth) * columns;
   for (int32_t column = 0; column < columns; column++) {
     for (int32_t k = 0; k < depth; k++) {
-      const float* g = filter(k, column);
-      double half[P][3];
-      for (int a = 0; a < P; a++) {
-        for (int j = 0; j < 3; j++) half[a][j] = F::G[a][0] * g[j] + F::G[a][1] * g[3 + j] + F::G[a][2] * g[6 + j];
+      double half[P][R];
+      for (int j = 0; j < R; j++) {
+        for (int a = 0; a < P; a++) half[a][j] = 0;
+        for (int i = 0; i < R; i++) {
+          const double g = filter(k, column, i, j);
+          for (int a = 0; a < P; a++) half[a][j] += F::G[a][i] * g;
+        }
       }
       float* to = packed + packedIndex(depth, columns, k, column);
       for (int a = 0; a < P; a++) {
         for (int b = 0; b < P; b++, to += matrix) {
-          *to = float(half[a][0] * F::G[b][0] + half[a][1] * F::G[b][1] + half[a][2] * F::G[b][2]);
+          double sum = 0;
+          for (int j = 0; j < R; j++) sum += half[a][j] * F::G[b][j];
+          *to = float(sum);
         }
       }
     }

@@ -2,6 +2,7 @@ import { ShapeError } from "../util/errors.js";
 import type { Value } from "../graph/types.js";
 import { expectRank, expectSpecs, need, tensor, type OpDef, type ReferenceTensor } from "./op.js";
 import { f32, formatSpec, product, sameSpec, type Spec } from "./spec.js";
+import { bitAt, isMaskOf, takesMaskBits } from "./mask-bits.js";
 
 /** Symmetric zero padding and one stride for both directions. */
 export interface ConvAttrs {
@@ -192,20 +193,21 @@ function inputGradSpec(ins: readonly (Spec | null)[], attrs: Conv2dInputGradAttr
 
 /**
  * The gradient of conv2d with respect to its input: dy, weight, optional residual (another gradient to add), optional mask (the ReLU
- * output that was this convolution's input: where it is not positive the result is zero) → [N,C,H,W].
+ * output that was this convolution's input, or its `positiveBits`: where it is not positive the result is zero) → [N,C,H,W].
  */
 export const conv2dInputGrad: OpDef<Conv2dInputGradAttrs> = {
   name: "conv2dInputGrad",
   kind: "map",
   infer(ins, attrs) {
     const out = inputGradSpec(ins, attrs);
-    for (const [i, what] of [
-      [2, "residual"],
-      [3, "ReLU mask"],
-    ] as const) {
-      const extra = ins[i] ?? null;
-      expectSpecs("conv2dInputGrad", extra === null || sameSpec(extra, out), `${what} ${formatSpec(out)}`, { extra });
-    }
+    const residual = ins[2] ?? null;
+    expectSpecs("conv2dInputGrad", residual === null || sameSpec(residual, out), `residual ${formatSpec(out)}`, {
+      residual,
+    });
+    const mask = ins[3] ?? null;
+    const fits =
+      mask === null || sameSpec(mask, out) || (attrs.groups === 1 && takesMaskBits(out) && isMaskOf(mask, out));
+    expectSpecs("conv2dInputGrad", fits, `ReLU mask ${formatSpec(out)}, or its positiveBits without groups`, { mask });
     return out;
   },
   reference(ins, attrs, out) {
@@ -233,8 +235,13 @@ export function addAndMask(
 ): void {
   for (let i = 0; i < out.data.length; i++) {
     if (residual) out.data[i]! += residual.data[i]!;
-    if (mask && !(mask.data[i]! > 0)) out.data[i] = 0;
+    if (mask && !isPositive(mask, out, i)) out.data[i] = 0;
   }
+}
+
+/** Whether element `i` of a ReLU's output was positive, by that output or by its `positiveBits`. */
+export function isPositive(mask: ReferenceTensor, of: ReferenceTensor, i: number): boolean {
+  return mask.data.length === of.data.length ? mask.data[i]! > 0 : bitAt(mask.data, i);
 }
 
 /** The gradient of conv2d with respect to its weight, summed over the batch: x, dy → [O,C/groups,kh,kw]. */

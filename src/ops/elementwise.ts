@@ -1,5 +1,6 @@
 import type { GraphWriter, Value } from "../graph/types.js";
-import { relu as reluOf } from "./conv2d.js";
+import { isPositive, relu as reluOf } from "./conv2d.js";
+import { isMaskOf, takesMaskBits } from "./mask-bits.js";
 import {
   expectSpecs,
   float,
@@ -50,7 +51,7 @@ export const abs = unary("abs", Math.abs, (g, node, ct) => g.node("mul", [ct, g.
 /** −1, 0 or 1. Its gradient is zero everywhere. */
 export const sign = unary("sign", Math.sign, () => null);
 
-/** dy where the ReLU output y is positive, else 0: dy, y → dx. */
+/** dy where the ReLU output y is positive, else 0: dy, y (or its `positiveBits`) → dx. */
 export const reluGrad: OpDef<NoAttrs> = {
   name: "reluGrad",
   kind: "map",
@@ -58,13 +59,14 @@ export const reluGrad: OpDef<NoAttrs> = {
   infer(ins) {
     const dy = need("reluGrad", ins, 0, "an output gradient");
     const y = need("reluGrad", ins, 1, "the ReLU output");
-    expectSpecs("reluGrad", sameSpec(dy, y), "two values of one shape", { dy, y });
+    const fits = sameSpec(dy, y) || (takesMaskBits(dy) && isMaskOf(y, dy));
+    expectSpecs("reluGrad", fits, "two values of one shape, or the second's positiveBits", { dy, y });
     return floats("reluGrad", dy);
   },
   reference(ins, _attrs, out) {
     const dy = tensor(ins, 0).data;
-    const y = tensor(ins, 1).data;
-    for (let i = 0; i < dy.length; i++) out.data[i] = y[i]! > 0 ? dy[i]! : 0;
+    const y = tensor(ins, 1);
+    for (let i = 0; i < dy.length; i++) out.data[i] = isPositive(y, out, i) ? dy[i]! : 0;
   },
   vjp: (g, node, ct, needs) => [needs[0] ? g.node("reluGrad", [ct, node.in[1]!], {}) : null, null],
 };

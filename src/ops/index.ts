@@ -34,6 +34,7 @@ import {
   softmax,
   uniformCrossEntropy,
 } from "./losses.js";
+import { positiveBits } from "./mask-bits.js";
 import type { OpDef } from "./op.js";
 import { avgPool2d, avgPool2dGrad, maxPool2d, maxPool2dGrad } from "./pool.js";
 import { dropout, randomUniform } from "./random.js";
@@ -81,6 +82,7 @@ export const ops = {
   minimum,
   mul,
   neg,
+  positiveBits,
   randomUniform,
   reduceBatch,
   relu,

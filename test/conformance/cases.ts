@@ -228,6 +228,8 @@ const otherCases: readonly Case[] = [
     { lo: 0, hi: 1, stream: 0, shape: ["N", 13] },
     { ...notDifferentiable, tolerance: 0 },
   ),
+  // Of one pixel: the order of the bits is the backend's own where there are more (test/conformance/mask-bits.test.ts).
+  row("positiveBits", [normal("N", 64, 1, 1)], {}, { ...notDifferentiable, tolerance: 0 }),
   row("dropout", [normal("N", 3, 5, 5), seed, ids], { rate: 0.5, stream: 1 }),
   row("dropout", [normal("N", 200), seed, ids], { rate: 0.3, stream: 4 }, { differentiable: false }),
 ];

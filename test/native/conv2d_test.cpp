@@ -23,7 +23,7 @@ ConvShape shapeOf(int32_t in, int32_t height, int32_t width, int32_t out, int32_
           groups};
 }
 
-const char* const methodNames[] = {"direct", "winograd2", "winograd4", "depthwise"};
+const char* const methodNames[] = {"direct", "winograd2", "winograd4", "winograd2x5", "depthwise"};
 
 std::string nameOf(const ConvShape& s, ConvMethod method, int32_t images, const char* pass) {
   char text[200];
@@ -62,8 +62,15 @@ void forEachProduct(const ConvShape& s, int32_t images, Visit visit) {
 
 // Which parts of the epilogue a test asks for.
 struct Parts {
-  bool bias, residual, relu, mask;
+  bool bias = false, residual = false, relu = false, mask = false, maskBits = false;
 };
+
+// What positiveBits() makes of a mask.
+std::vector<uint8_t> bitsOf(const Buffer& mask, size_t n) {
+  std::vector<uint8_t> bits((n + 7) / 8);
+  for (size_t i = 0; i < n; i++) bits[i / 8] |= uint8_t(mask[i] > 0) << i % 8;
+  return bits;
+}
 
 void applyEpilogue(std::vector<double>& result, int32_t channels, const Epilogue& e) {
   for (size_t i = 0; i < result.size(); i++) {
@@ -71,13 +78,22 @@ void applyEpilogue(std::vector<double>& result, int32_t channels, const Epilogue
     if (e.residual) result[i] += e.residual[i];
     if (e.relu) result[i] = fmax(result[i], 0);
     if (e.reluMask && !(e.reluMask[i] > 0)) result[i] = 0;
+    if (e.reluBits && !(e.reluBits[i / 8] >> i % 8 & 1)) result[i] = 0;
   }
 }
 
 double toleranceOf(const ConvShape& s, ConvMethod method) {
   // The longest sums of products (5x5 from 64 channels) round more.
   const double exact = s.kernelHeight * s.kernelWidth * s.outChannels > 512 ? 2e-6 : 1e-6;
-  return method == ConvMethod::Winograd2 ? 3e-6 : method == ConvMethod::Winograd4 ? 1e-5 : exact;
+  switch (method) {
+    case ConvMethod::Winograd2:
+      return 3e-6;
+    case ConvMethod::Winograd4:
+    case ConvMethod::Winograd2x5:
+      return 1e-5;
+    default:
+      return exact;
+  }
 }
 
 void testShape(const ConvShape& s, int32_t images) {
@@ -95,6 +111,7 @@ void testShape(const ConvShape& s, int32_t images) {
   mask.random(6);
   inResidual.random(7);
   inMask.random(8);
+  const std::vector<uint8_t> inBits = bitsOf(inMask, inFloats);
 
   std::vector<double> forward(outFloats), inputGrad(inFloats), weightGrad(weights);
   forEachProduct(s, images, [&](size_t ix, size_t iw, size_t iy) {
@@ -103,16 +120,20 @@ void testShape(const ConvShape& s, int32_t images) {
     weightGrad[iw] += double(dy[iy]) * x[ix];
   });
 
-  for (ConvMethod method : {ConvMethod::Direct, ConvMethod::Winograd2, ConvMethod::Winograd4, ConvMethod::Depthwise}) {
+  for (ConvMethod method : {ConvMethod::Direct, ConvMethod::Winograd2, ConvMethod::Winograd4, ConvMethod::Winograd2x5,
+                            ConvMethod::Depthwise}) {
     if (!conv2dSupports(s, method)) continue;
     const double tolerance = toleranceOf(s, method);
     {
       Buffer packed(conv2dPackedFloats(s, method), "packed");
       conv2dPack(s, method, weight.data(), packed.data());
-      for (const Parts& p : {Parts{}, Parts{true, false, true, false}, Parts{true, true, true, false},
-                             Parts{false, true, false, true}}) {
-        const Epilogue e{p.bias ? bias.data() : nullptr, p.residual ? residual.data() : nullptr,
-                         p.mask ? mask.data() : nullptr, p.relu};
+      for (const Parts& p :
+           {Parts{}, Parts{.bias = true, .relu = true}, Parts{.bias = true, .residual = true, .relu = true},
+            Parts{.residual = true, .mask = true}}) {
+        const Epilogue e{.bias = p.bias ? bias.data() : nullptr,
+                         .residual = p.residual ? residual.data() : nullptr,
+                         .reluMask = p.mask ? mask.data() : nullptr,
+                         .relu = p.relu};
         std::vector<double> expected = forward;
         applyEpilogue(expected, s.outChannels, e);
         Buffer scratch(conv2dScratchFloats(s, method, images), "scratch"), y(outFloats, "y");
@@ -123,8 +144,13 @@ void testShape(const ConvShape& s, int32_t images) {
     {
       Buffer packed(conv2dInputGradPackedFloats(s, method), "packed");
       conv2dInputGradPack(s, method, weight.data(), packed.data());
-      for (const Parts& p : {Parts{}, Parts{false, true, false, true}}) {
-        const Epilogue e{nullptr, p.residual ? inResidual.data() : nullptr, p.mask ? inMask.data() : nullptr, false};
+      const bool takesBits = s.groups == 1 && s.inChannels % 16 == 0 && s.inHeight * s.inWidth * s.inChannels % 32 == 0;
+      for (const Parts& p :
+           {Parts{}, Parts{.residual = true, .mask = true}, Parts{.residual = true, .maskBits = true}}) {
+        if (p.maskBits && !takesBits) continue;
+        const Epilogue e{.residual = p.residual ? inResidual.data() : nullptr,
+                         .reluMask = p.mask ? inMask.data() : nullptr,
+                         .reluBits = p.maskBits ? inBits.data() : nullptr};
         std::vector<double> expected = inputGrad;
         applyEpilogue(expected, s.inChannels, e);
         Buffer scratch(conv2dInputGradScratchFloats(s, method, images), "scratch"), dx(inFloats, "dx");
@@ -157,7 +183,7 @@ void testLocality(const ConvShape& s, ConvMethod method) {
   const size_t inFloats = size_t(s.inHeight) * s.inWidth * s.inChannels;
   const size_t outFloats = size_t(s.outHeight) * s.outWidth * s.outChannels;
   Buffer x(inFloats, "x"), y(outFloats, "y"), dy(outFloats, "dy"), dx(inFloats, "dx");
-  Buffer weight(size_t(s.outChannels) * (s.inChannels / s.groups) * 9, "weight");
+  Buffer weight(size_t(s.outChannels) * (s.inChannels / s.groups) * s.kernelHeight * s.kernelWidth, "weight");
   Buffer packed(conv2dPackedFloats(s, method), "packed");
   weight.random(1);
   // Left of column 9 an image is one colour a channel, and dy zero.
@@ -173,7 +199,7 @@ void testLocality(const ConvShape& s, ConvMethod method) {
   Buffer scratch(conv2dScratchFloats(s, method, 1), "scratch");
   conv2dForward(s, method, 1, x.data(), packed.data(), Epilogue{}, y.data(), scratch.data());
   for (size_t i = 0; i < outFloats; i++) {
-    if (int32_t(i / s.outChannels % s.outWidth) >= 7) continue;
+    if (int32_t(i / s.outChannels % s.outWidth) > 9 - s.kernelWidth) continue;
     test::check(y[i] == y[i % s.outChannels], nameOf(s, method, 1, "equal windows"));
   }
   Buffer gradScratch(conv2dInputGradScratchFloats(s, method, 1), "scratch");
@@ -189,6 +215,10 @@ void testMethods() {
   test::check(conv2dMethod(dense, ConvPass::Forward) == ConvMethod::Winograd4, "any method");
   test::check(conv2dMethod(dense, ConvPass::Forward, ConvMethods::Local) == ConvMethod::Winograd2, "a local method");
   test::check(conv2dMethod(dense, ConvPass::Forward, ConvMethods::Direct) == ConvMethod::Direct, "direct sums");
+  const ConvShape head = shapeOf(16, 16, 16, 64, 5, 5, 1, 2);
+  for (ConvMethods allowed : {ConvMethods::Any, ConvMethods::Local}) {
+    test::check(conv2dMethod(head, ConvPass::Forward, allowed) == ConvMethod::Winograd2x5, "any method for 5x5");
+  }
   test::check(conv2dMethod(shapeOf(32, 18, 18, 32, 3, 3, 1, 0, 32), ConvPass::Forward, ConvMethods::Direct) ==
                   ConvMethod::Depthwise,
               "depthwise sums");
@@ -204,6 +234,7 @@ int main() {
     testLocality(shapeOf(32, 18, 18, 32, 3, 3, 1, 0), method);
   }
   testLocality(shapeOf(32, 18, 18, 32, 3, 3, 1, 0, 32), ConvMethod::Depthwise);
+  testLocality(shapeOf(32, 18, 18, 32, 5, 5, 1, 0), ConvMethod::Winograd2x5);
   testMethods();
 
   // RDI-SmallCNN.
@@ -239,6 +270,9 @@ int main() {
   testShape(shapeOf(6, 7, 7, 9, 1, 1, 1, 0), 3);
   testShape(shapeOf(4, 9, 9, 8, 4, 4, 4, 0), 1);
   testShape(shapeOf(1, 8, 8, 4, 5, 3, 2, 2), 1);
+  testShape(shapeOf(16, 7, 9, 32, 5, 5, 1, 1), 3);
+  testShape(shapeOf(32, 5, 6, 16, 5, 5, 1, 0), 2);
+  testShape(shapeOf(16, 2, 3, 16, 5, 5, 1, 4), 40);
   // Depthwise, as in MobileNetV2, and odd.
   testShape(shapeOf(32, 32, 32, 32, 3, 3, 1, 1, 32), 2);
   testShape(shapeOf(16, 32, 32, 16, 3, 3, 2, 1, 16), 1);

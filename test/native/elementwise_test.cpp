@@ -85,6 +85,24 @@ void testBinary(BinaryOp op, const char* name, float (*expected)(float, float)) 
   check(memcmp(b.data(), y.data(), n * 4) == 0, std::string(name) + " in place");
 }
 
+void testBits() {
+  constexpr size_t n = 96;
+  Buffer x(n, "x"), dy(n, "dy"), dx(n, "dx");
+  x.random(1);
+  dy.random(2);
+  x[0] = 0;
+  x[1] = -0.0f;
+  x[2] = NAN;
+  x[3] = INFINITY;
+  uint32_t bits[n / 32];
+  positiveBits(x.data(), bits, n);
+  keepWhereSet(dy.data(), bits, dx.data(), n);
+  for (size_t i = 0; i < n; i++) {
+    test::check((bits[i / 32] >> i % 32 & 1) == (x[i] > 0), "positiveBits");
+    test::check(dx[i] == (x[i] > 0 ? dy[i] : 0), "keepWhereSet");
+  }
+}
+
 void testRows() {
   const size_t n = 37;
   Buffer a(3 * n, "a"), b(3 * n, "b"), y(3 * n, "y");
@@ -177,6 +195,7 @@ int main() {
   testBinary(BinaryOp::Maximum, "maximum", [](float a, float b) { return isnan(a) || isnan(b) ? NAN : fmaxf(a, b); });
   testBinary(BinaryOp::Greater, "greater", [](float a, float b) { return a > b ? 1.0f : 0.0f; });
   testBinary(BinaryOp::ReluGrad, "reluGrad", [](float a, float b) { return b > 0 ? a : 0.0f; });
+  testBits();
   testRows();
   testChannels();
   return test::finish("elementwise");

@@ -1,9 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { evaluate } from "../../src/backends/reference/evaluate.js";
+import { GraphBuilder } from "../../src/graph/builder.js";
 import { eliminateCommonSubexpressions } from "../../src/graph/passes/common-subexpressions.js";
 import { eliminateDeadCode, sliceTo } from "../../src/graph/passes/dead-code.js";
 import { foldBatchNorm } from "../../src/graph/passes/fold-batch-norm.js";
 import { fuseEpilogues } from "../../src/graph/passes/fuse-epilogues.js";
+import { packMasks } from "../../src/graph/passes/pack-masks.js";
 import { optimize } from "../../src/graph/passes/optimize.js";
 import { splitAtExits } from "../../src/graph/passes/split-at-exits.js";
 import { graphMacs } from "../../src/graph/cost.js";
@@ -98,6 +100,28 @@ describe("batch-norm folding and epilogue fusion", () => {
       }),
     );
     expect(count(graph, "relu")).toBe(1);
+  });
+});
+
+describe("packing of masks", () => {
+  /** The gradient of exp(relu(x)); `late`: something reads the ReLU's output after its mask. */
+  const graph = (late: boolean, channels = 16): Graph => {
+    const g = new GraphBuilder();
+    const y = g.node("relu", [g.input("x", f32("N", channels, 2, 4))], {});
+    const gradient = g.node("reluGrad", [g.node("exp", [y], {}), y], {});
+    g.output("dx", gradient);
+    if (late) g.output("sum", g.node("add", [gradient, y], {}));
+    return packMasks(g.build());
+  };
+
+  it("keeps the bits of what only a mask still reads", () => {
+    const packed = graph(false);
+    expect(packed.nodes.map(({ op }) => op)).toEqual(["relu", "positiveBits", "exp", "reluGrad"]);
+    expect(packed.nodes[3]!.in[1]).toBe(packed.nodes[1]!.out);
+  });
+
+  it("leaves a value that is read later as it is, and one whose shape has no bits", () => {
+    for (const unpacked of [graph(true), graph(false, 3)]) expect(count(unpacked, "positiveBits")).toBe(0);
   });
 });
 

@@ -64,14 +64,13 @@ bool checkForward(NodeSetup& setup) {
 }
 
 bool checkInputGrad(NodeSetup& setup) {
-  if (!setup.operands(2, 2, 4) || !checkConv(setup, setup.output(), setup.input(1), setup.input(0))) return false;
-  for (int32_t i = 2; i < 4; i++) {
-    if (!setup.expect(!setup.hasInput(i) || sameShape(setup.input(i), setup.output()),
-                      "a residual and a ReLU mask of the output's shape")) {
-      return false;
-    }
-  }
-  return true;
+  const uint32_t bits = setup.hasInput(3) && isMaskBits(setup.input(3)) ? 1u << 3 : 0;
+  if (!setup.operands(2, 2, 4, bits) || !checkConv(setup, setup.output(), setup.input(1), setup.input(0))) return false;
+  const Value& dx = setup.output();
+  return setup.expect(!setup.hasInput(2) || sameShape(setup.input(2), dx), "a residual of the output's shape") &&
+         setup.expect(!setup.hasInput(3) || isReluMask(setup.input(3), dx), "the ReLU's output, or its positiveBits") &&
+         setup.expect(!setup.hasInput(3) || !isMaskBits(setup.input(3)) || setup.attribute(2) == 1,
+                      "no groups where the mask is positiveBits");
 }
 
 bool checkWeightGrad(NodeSetup& setup) {

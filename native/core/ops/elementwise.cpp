@@ -19,9 +19,16 @@ bool checkAffine(NodeSetup& setup) {
 }
 
 bool checkReluGrad(NodeSetup& setup) {
-  return setup.operands(2, 0, 0) &&
-         setup.expect(sameShape(setup.input(0), setup.output()) && sameShape(setup.input(1), setup.output()),
-                      "three equal shapes");
+  const uint32_t bits = setup.hasInput(1) && isMaskBits(setup.input(1)) ? 1u << 1 : 0;
+  return setup.operands(2, 0, 0, bits) &&
+         setup.expect(sameShape(setup.input(0), setup.output()) && isReluMask(setup.input(1), setup.output()),
+                      "three equal shapes, or positiveBits for the second");
+}
+
+bool checkPositiveBits(NodeSetup& setup) {
+  return setup.operands(1, 0, 0, 0, true) &&
+         setup.expect(isMaskBits(setup.output()) && isReluMask(setup.output(), setup.input(0)),
+                      "an image with a multiple of 16 channels and of 32 elements, and an output [elements / 32]");
 }
 
 Operand operandOf(const Value& value, const Value& output) {
@@ -68,25 +75,16 @@ bool checkScaleRows(NodeSetup& setup) {
 }
 
 constexpr Op list[] = {
-    {"relu", checkUnary},
-    {"neg", checkUnary},
-    {"exp", checkUnary},
-    {"log", checkUnary},
-    {"sqrt", checkUnary},
-    {"abs", checkUnary},
-    {"sign", checkUnary},
-    {"add", checkBinary},
-    {"sub", checkBinary},
-    {"mul", checkBinary},
-    {"div", checkBinary},
-    {"minimum", checkBinary},
-    {"maximum", checkBinary},
-    {"greater", checkBinary},
-    {"reluGrad", checkReluGrad},
-    {"affine", checkAffine},
-    {"clamp", checkAffine},
-    {"select", checkSelect},
-    {"channelAffine", checkChannelAffine},
+    {"relu", checkUnary},          {"neg", checkUnary},
+    {"exp", checkUnary},           {"log", checkUnary},
+    {"sqrt", checkUnary},          {"abs", checkUnary},
+    {"sign", checkUnary},          {"add", checkBinary},
+    {"sub", checkBinary},          {"mul", checkBinary},
+    {"div", checkBinary},          {"minimum", checkBinary},
+    {"maximum", checkBinary},      {"greater", checkBinary},
+    {"reluGrad", checkReluGrad},   {"positiveBits", checkPositiveBits},
+    {"affine", checkAffine},       {"clamp", checkAffine},
+    {"select", checkSelect},       {"channelAffine", checkChannelAffine},
     {"scaleRows", checkScaleRows},
 };
 
