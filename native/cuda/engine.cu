@@ -3,6 +3,7 @@
 #include <chrono>
 #include <memory>
 #include <new>
+#include <optional>
 #include <thread>
 
 #include "adaptive_run.h"
@@ -359,23 +360,26 @@ size_t rdi_plan_bytes(const rdi_plan* plan) { return plan->memory.bytes; }
 int32_t rdi_plan_run(rdi_plan* plan, int32_t batch, int32_t total, int32_t repeat, void* const* buffers,
                      int32_t version, const int32_t* cancel) {
   rdi_engine* engine = plan->engine;
-  Group* group = sumsOverGroup(plan) ? engine->group.get() : nullptr;
-  int32_t status = checkOrdinaryRun(plan->plan, batch, total, repeat, buffers, plan->error);
-  if (group) status = group->meet(engine->member, status, plan->error);
-  if (status != RDI_OK) return status;
+  std::optional<Member> member;
+  if (sumsOverGroup(plan)) member.emplace(Member{*engine->group, engine->member, plan->error});
+  if (int32_t status = checkOrdinaryRun(plan->plan, batch, total, repeat, buffers, plan->error)) {
+    return member ? member->meet(status) : status;
+  }
   enter(engine);
-  // Members would see a cancelled run at different times, and wait for each other.
-  const RunArguments arguments = {batch,
-                                  total,
-                                  buffers,
-                                  group ? nullptr : cancel,
-                                  &engine->stopped,
-                                  group ? &group->communicator(engine->member) : nullptr};
-  OrdinaryRun run(plan->plan, plan->memory, engine->stream, engine->facts, arguments, repeat);
-  run.run(isStale(plan, version));
-  status = finishRun(plan, run, version);
+  RunArguments arguments = {batch, total, buffers, cancel, &engine->stopped, nullptr};
+  if (member) {
+    // Members would see a cancelled run at different times, and wait for each other.
+    arguments.cancel = nullptr;
+    arguments.communicator = &member->communicator();
+  }
+  OrdinaryRun run(plan->plan, plan->memory, engine->stream, engine->facts, arguments, repeat,
+                  member ? &*member : nullptr);
+  const int32_t met = run.run(isStale(plan, version));
+  const int32_t status = finishRun(plan, run, version);
+  if (!member) return status;
+  if (met != RDI_OK) return status != RDI_OK ? status : met;
   // Labels that one has found to be wrong spoil the sums of all.
-  return group ? group->meet(engine->member, status, plan->error) : status;
+  return member->meet(status);
 }
 
 void rdi_plan_skip(rdi_plan* plan) {

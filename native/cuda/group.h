@@ -1,5 +1,5 @@
-// Engines that run plans together, each on a thread and a device of its own. They come together before and after each
-// run that sums over them, so that all or none make it, and none waits for one that will never come.
+// Engines that run plans together, each on a thread and a device of its own. They meet before each sum over them and at
+// the end of the run, so that all or none get there, and none waits for one that will never come.
 #pragma once
 
 #include <condition_variable>
@@ -22,7 +22,7 @@ class Group {
   Communicator& communicator(int32_t member) { return communicators_[size_t(member)]; }
 
   // Waits until every member has come here, each with its rdi_status and the message of one that failed. If any failed,
-  // the others get RDI_PEER_FAILED and are told by their message.
+  // the others get RDI_PEER_FAILED with a message, and all give up the run in hand: there they do not meet again.
   int32_t meet(int32_t member, int32_t status, Message& message);
   // Ends the group for good: who waits, or comes later, is told why.
   void end(int32_t member, const char* why);
@@ -51,6 +51,16 @@ class Group {
   Failure coming_, last_;
   bool ended_ = false;
   Failure end_;
+};
+
+// An engine's place in a group, and where it is told what went wrong with another.
+struct Member {
+  Group& group;
+  int32_t number;
+  Message& message;
+
+  Communicator& communicator() const { return group.communicator(number); }
+  int32_t meet(int32_t status) const { return group.meet(number, status, message); }
 };
 
 }  // namespace rdi::cuda

@@ -40,7 +40,7 @@ class Throttle {
 
 }  // namespace
 
-void OrdinaryRun::run(bool stale) {
+int32_t OrdinaryRun::run(bool stale) {
   bind(0);
   if (stale) memory.sections.run(stream, Refresh, [&] { refresh(); });
   if (plan.repeatsInside) {
@@ -48,6 +48,7 @@ void OrdinaryRun::run(bool stale) {
   } else {
     repeatPhases();
   }
+  return status_;
 }
 
 // The only phase is tiled, without reductions.
@@ -78,24 +79,24 @@ void OrdinaryRun::repeatPhases() {
   const bool staleRepetitions = repeat_ > 1 && overwritesCached(plan, buffers);
   Throttle throttle(stream);
   const auto end = int32_t(plan.phases.size());
-  for (int32_t r = 0; r < repeat_ && !cancelled(); r++) {
+  for (int32_t r = 0; r < repeat_ && !cancelled() && status_ == RDI_OK; r++) {
     if (r > 0 && staleRepetitions) memory.sections.run(stream, Refresh, [&] { refresh(); });
     size_t section = First;
-    for (int32_t i = plan.parameterPhases; i < end;) {
+    for (int32_t i = plan.parameterPhases; i < end && status_ == RDI_OK;) {
       // Sums over the group are kept out of graphs, which all members would have to capture together: a member whose
       // batch has changed captures later.
-      if (communicator && plan.phases[size_t(i)].collective) {
+      if (waits(plan.phases[size_t(i)])) {
         runPhase(i++);
         continue;
       }
       const int32_t first = i;
-      while (i < end && !(communicator && plan.phases[size_t(i)].collective)) i++;
+      while (i < end && !waits(plan.phases[size_t(i)])) i++;
       memory.sections.run(stream, section++, [&] {
         for (int32_t k = first; k < i; k++) runPhase(k);
       });
     }
     // The throttle would wait for other members without an end.
-    if (!communicator) throttle.step();
+    if (!member_) throttle.step();
   }
 }
 
@@ -103,7 +104,7 @@ void OrdinaryRun::runPhase(int32_t index) {
   const Phase& phase = plan.phases[size_t(index)];
   bind(0);
   if (phase.kind == PhaseKind::Whole) {
-    return communicator && phase.collective ? runCollective(phase.body) : runNodes(phase.body, {1, nullptr});
+    return waits(phase) ? runCollective(phase.body) : runNodes(phase.body, {1, nullptr});
   }
   runPacks(index);
   if (phase.reduces) {
@@ -124,6 +125,11 @@ void OrdinaryRun::runPhase(int32_t index) {
 
 // Sums that follow each other are started together: NCCL makes one launch of them.
 void OrdinaryRun::runCollective(const NodeRange& range) {
+  // Who has failed ends the group when the run is finished, and does not come here.
+  if (stream.error() != cudaSuccess) return;
+  status_ = member_->meet(RDI_OK);
+  if (status_ != RDI_OK) return;
+  Communicator* const communicator = &member_->communicator();
   bool together = false;
   for (int32_t i = range.first; i < range.end(); i++) {
     const bool sum = plan.nodes[size_t(i)].op->collective;

@@ -11,7 +11,6 @@ RunContext::RunContext(Plan& plan, PlanMemory& memory, Stream& stream, const Dev
       stream(stream),
       batch(arguments.batch),
       buffers(arguments.buffers),
-      communicator(arguments.communicator),
       device_(device),
       arguments_(arguments) {
   std::vector<const void*> addresses(buffers, buffers + plan.externalCount);
@@ -42,10 +41,18 @@ void RunContext::bind(int32_t firstImage) {
 }
 
 NodeRun RunContext::nodeRun(const Node& node, const Images& images) {
-  return {plan,         node,           memory.values.data(),
-          images,       batch,          arguments_.total,
-          communicator, memory.scratch, memory.accumulators + node.accumulatorOffset,
-          memory.fault, stream,         device_};
+  return {plan,
+          node,
+          memory.values.data(),
+          images,
+          batch,
+          arguments_.total,
+          arguments_.communicator,
+          memory.scratch,
+          memory.accumulators + node.accumulatorOffset,
+          memory.fault,
+          stream,
+          device_};
 }
 
 void RunContext::runNodes(const NodeRange& range, const Images& images) {

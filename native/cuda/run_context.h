@@ -46,7 +46,6 @@ class RunContext {
   Stream& stream;
   const int32_t batch;
   void* const* const buffers;
-  Communicator* const communicator;
 
  private:
   const Device& device_;

@@ -155,8 +155,9 @@ function expectPossible({ name, threads, precision }: Request, { device, devices
   const precise = (candidate: Candidate): boolean => candidate.precisions.includes(precision);
   expectArgument(precise(named), `precision ${precision}`, backends(precise), name);
   const several = (candidate: Candidate): boolean => candidate.devices !== undefined;
-  const asked = device === undefined ? devices && `devices ${devices.join()}` : `device ${device}`;
-  expectArgument(asked === undefined || several(named), asked ?? "", backends(several), name);
+  const asked = devices ?? (device === undefined ? [] : [device]);
+  const what = `${asked.length === 1 ? "device" : "devices"} ${asked.join()}`;
+  expectArgument(asked.length === 0 || several(named), what, backends(several), name);
 }
 
 /**
