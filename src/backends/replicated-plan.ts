@@ -74,11 +74,15 @@ export class ReplicatedPlan extends Replicas<NativePlan> implements Plan {
     }
     const parts = this.#parts(batch, io);
     plans.forEach((plan, i) => {
-      const rows = this.#perImage ? shareOf(batch, i, plans.length) : batch;
+      const rows = this.#perImage ? shareOf(batch, i, plans.length) : 1;
       if (rows === 0) return;
       const own = new Map([...parts].map(([name, slots]) => [name, slots[i]!]));
       // Devices that wait for each other cannot end at different times.
-      plan.run(rows, own, { total: batch, ...(repeat !== undefined && { repeat }), ...(!this.#sums && { signal }) });
+      plan.run(rows, own, {
+        total: this.#perImage ? batch : 1,
+        ...(repeat !== undefined && { repeat }),
+        ...(!this.#sums && { signal }),
+      });
     });
     if ([...graph.alias.values()].some((name) => graph.params.has(name))) params.touch();
   }
