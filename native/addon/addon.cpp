@@ -6,6 +6,14 @@
 
 namespace {
 
+// groupLibrary(library: string | undefined): string; throws if there is none
+Napi::Value groupLibrary(const Napi::CallbackInfo& info) {
+  const std::string library = info[0].IsString() ? info[0].As<Napi::String>().Utf8Value() : "";
+  const char* name = rdi_group_library(library.empty() ? nullptr : library.c_str());
+  if (!name) throw Napi::Error::New(info.Env(), rdi_last_error(nullptr));
+  return Napi::String::New(info.Env(), name);
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports["abiVersion"] = Napi::Number::New(env, RDI_ABI_VERSION);
   Napi::Array sets = Napi::Array::New(env);
@@ -26,6 +34,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   }
   exports["devices"] = devices;
   if (count == 0) exports["noDevices"] = Napi::String::New(env, rdi_last_error(nullptr));
+  exports["groupLibrary"] = Napi::Function::New(env, groupLibrary, "groupLibrary");
   exports["Engine"] = rdi::addon::Engine::define(env);
   return exports;
 }

@@ -32,6 +32,7 @@ rdi_precision precisionOf(const Napi::Value& value) {
 Napi::Function Engine::define(Napi::Env env) {
   return DefineClass(env, "Engine",
                      {
+                         StaticMethod<&Engine::group>("group"),
                          InstanceAccessor<&Engine::instructionSet>("instructionSet"),
                          InstanceMethod<&Engine::alloc>("alloc"),
                          InstanceMethod<&Engine::free>("free"),
@@ -63,6 +64,22 @@ Engine::Engine(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Engine>(info),
   queue_ = std::make_unique<WorkQueue>(env_);
   // Hooks run last to first: this one ends the queue's thread before that of the queue ends its way to JavaScript.
   napi_add_env_cleanup_hook(env_, closeAtExit, this);
+}
+
+void Engine::group(const Napi::CallbackInfo& info) {
+  if (!info[0].IsArray() || info[0].As<Napi::Array>().Length() == 0) throw expected(info[0], "engines", "engines");
+  const auto list = info[0].As<Napi::Array>();
+  std::vector<rdi_engine*> engines;
+  for (uint32_t i = 0; i < list.Length(); i++) {
+    Engine* engine = Unwrap(list.Get(i).As<Napi::Object>());
+    engine->live();
+    engines.push_back(engine->core_->engine);
+  }
+  std::string library;
+  if (info[1].IsString()) library = info[1].As<Napi::String>().Utf8Value();
+  if (rdi_group_create(engines.data(), int32_t(engines.size()), library.empty() ? nullptr : library.c_str())) {
+    throw Napi::Error::New(info.Env(), rdi_last_error(engines[0]));
+  }
 }
 
 Engine::~Engine() { close(false); }
@@ -208,11 +225,12 @@ RunBuffers Engine::runBuffers(const Plan& plan, const Napi::Value& value) {
 void Engine::planRun(const Napi::CallbackInfo& info) {
   auto plan = find(plans_, info[0], "plan");
   const auto batch = int32_t(integer(info[1], "batch", 1, INT32_MAX));
-  const auto repeat = int32_t(integer(info[2], "repeat", 1, INT32_MAX));
-  RunBuffers buffers = runBuffers(*plan, info[3]);
-  const auto version = int32_t(integer(info[4], "version", 0, INT32_MAX));
+  const auto total = int32_t(integer(info[2], "total", batch, INT32_MAX));
+  const auto repeat = int32_t(integer(info[3], "repeat", 1, INT32_MAX));
+  RunBuffers buffers = runBuffers(*plan, info[4]);
+  const auto version = int32_t(integer(info[5], "version", 0, INT32_MAX));
   queue_->push(env_, std::make_unique<OrdinaryRun>(std::move(plan), std::move(buffers), batch, version,
-                                                   cancelArray(info[5]), repeat));
+                                                   cancelArray(info[6]), total, repeat));
 }
 
 void Engine::adaptiveRun(const Napi::CallbackInfo& info) {

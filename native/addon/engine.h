@@ -18,6 +18,9 @@ class Engine : public Napi::ObjectWrap<Engine> {
  public:
   static Napi::Function define(Napi::Env env);
 
+  // group(engines: Engine[], library: string | undefined)
+  static void group(const Napi::CallbackInfo& info);
+
   // new Engine(threads: number, instructionSet: string | undefined, device: number,
   //            precision: "fp32" | "tf32" | "fp16" | "bf16")
   explicit Engine(const Napi::CallbackInfo& info);
@@ -41,7 +44,7 @@ class Engine : public Napi::ObjectWrap<Engine> {
   void planDestroy(const Napi::CallbackInfo& info);
   // planBytes(plan): number
   Napi::Value planBytes(const Napi::CallbackInfo& info);
-  // planRun(plan, batch, repeat, buffers: number[], version, cancel: Int32Array | null)
+  // planRun(plan, batch, total, repeat, buffers: number[], version, cancel: Int32Array | null)
   void planRun(const Napi::CallbackInfo& info);
   // adaptiveRun(plan, batch, thresholds, buffers: number[], probabilities, entropy, exits, version, cancel: Int32Array
   // | null)

@@ -2,9 +2,24 @@
 
 namespace rdi::addon {
 
+namespace {
+
+const char* codeOf(int32_t status) {
+  switch (status) {
+    case RDI_CANCELLED:
+      return "RDI_CANCELLED";
+    case RDI_PEER_FAILED:
+      return "RDI_PEER_FAILED";
+    default:
+      return "RDI_FAILED";
+  }
+}
+
+}  // namespace
+
 Napi::Value errorOf(Napi::Env env, const Failure& failure) {
   Napi::Error error = Napi::Error::New(env, failure.message);
-  error.Set("code", failure.status == RDI_CANCELLED ? "RDI_CANCELLED" : "RDI_FAILED");
+  error.Set("code", codeOf(failure.status));
   return error.Value();
 }
 
@@ -48,7 +63,9 @@ void Run::execute() {
   for (const auto& block : buffers_.read) {
     if (block->failure) failure = block->failure;
   }
-  if (!failure) {
+  if (failure) {
+    rdi_plan_skip(plan_->plan);
+  } else {
     if (const int32_t status = run()) failure = makeFailure(status, rdi_run_error(plan_->plan));
   }
   for (const auto& block : buffers_.written) block->failure = failure;

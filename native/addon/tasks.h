@@ -11,7 +11,8 @@
 
 namespace rdi::addon {
 
-// The error that JavaScript gets of a failure: its `code` is "RDI_CANCELLED" for a cancelled run, else "RDI_FAILED".
+// The error that JavaScript gets of a failure: its `code` is "RDI_CANCELLED" for a cancelled run,
+// "RDI_PEER_FAILED" where another engine of the group has the fault, else "RDI_FAILED".
 Napi::Value errorOf(Napi::Env env, const Failure& failure);
 
 // Fills a buffer with a copy that was made when it was asked for.
@@ -97,15 +98,15 @@ class Run : public Task {
 class OrdinaryRun : public Run {
  public:
   OrdinaryRun(std::shared_ptr<Plan> plan, RunBuffers buffers, int32_t batch, int32_t version,
-              const Napi::Int32Array& cancel, int32_t repeat)
-      : Run(std::move(plan), std::move(buffers), batch, version, cancel), repeat_(repeat) {}
+              const Napi::Int32Array& cancel, int32_t total, int32_t repeat)
+      : Run(std::move(plan), std::move(buffers), batch, version, cancel), total_(total), repeat_(repeat) {}
 
  private:
   int32_t run() override {
-    return rdi_plan_run(plan_->plan, batch_, repeat_, buffers_.addresses.data(), version_, cancel_);
+    return rdi_plan_run(plan_->plan, batch_, total_, repeat_, buffers_.addresses.data(), version_, cancel_);
   }
 
-  const int32_t repeat_;
+  const int32_t total_, repeat_;
 };
 
 class AdaptiveRun : public Run {

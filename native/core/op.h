@@ -60,6 +60,8 @@ struct Op {
   bool (*check)(NodeSetup& setup);
   // Whether its output is made from all images of the batch.
   bool reduces = false;
+  // Whether engines of a group wait for each other in it.
+  bool collective = false;
 };
 
 // Null if there is none of that name.

@@ -58,7 +58,8 @@ enum class PhaseKind : int32_t { Parameters, Tiled, Whole };
 struct Phase {
   PhaseKind kind;
   NodeRange loads, body, stores;
-  bool reduces;  // has reduce nodes
+  bool reduces;     // has reduce nodes
+  bool collective;  // has nodes in which engines of a group wait for each other
 };
 
 struct Carry {
@@ -107,6 +108,8 @@ struct Plan {
 
   // Set by plan_checks.cpp: whether runs are repeated inside the tile.
   bool repeatsInside;
+  // Whether a phase is collective.
+  bool collective;
 
   // Set by plan_packs.cpp.
   Array<Pack> packs;  // the first packCount of them

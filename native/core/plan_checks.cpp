@@ -97,6 +97,12 @@ class Checker {
           }
           phase.reduces = true;
         }
+        if (node.op->collective) {
+          if (phase.kind != PhaseKind::Whole) {
+            return nodeFails(i, -1, "sums over a group in whole phases only, which every run has", "one elsewhere");
+          }
+          phase.collective = plan_.collective = true;
+        }
         for (int32_t k = 0; k < node.inputCount; k++) {
           if (node.inputs[k] >= 0 && !input(index, i, node.inputs[k])) return false;
         }

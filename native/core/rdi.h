@@ -29,10 +29,11 @@ enum rdi_status : int32_t {
   RDI_OUT_OF_MEMORY = -3,
   RDI_CANCELLED = -4,  // the run was cancelled: what it would have written is incomplete
   RDI_DEVICE_FAILED = -5,
+  RDI_PEER_FAILED = -6,  // another engine of the group failed, or does not run the plan
 };
 
 // Grows with every change of this interface or of the plan format.
-enum { RDI_ABI_VERSION = 2 };
+enum { RDI_ABI_VERSION = 3 };
 
 // The arithmetic of matrix products (convolutions, fully connected layers). Sums are of 32-bit floats in all of them.
 enum rdi_precision : int32_t { RDI_FP32 = 0, RDI_TF32 = 1, RDI_FP16 = 2, RDI_BF16 = 3 };
@@ -57,7 +58,8 @@ RDI_EXPORT(rdi_engine_create)
 rdi_engine* rdi_engine_create(int32_t workers, const char* isa, int32_t device, int32_t precision);
 // The name of the engine's instruction set.
 RDI_EXPORT(rdi_engine_isa) const char* rdi_engine_isa(const rdi_engine* engine);
-// From any thread: ends the run in hand as if it were cancelled, and every later one.
+// From any thread: ends the run in hand as if it were cancelled, and every later one; of the engine's group, those that
+// sum.
 RDI_EXPORT(rdi_engine_stop) void rdi_engine_stop(rdi_engine* engine);
 // Stops the workers and frees everything, plans and buffers included. No run may be in hand.
 RDI_EXPORT(rdi_engine_destroy) void rdi_engine_destroy(rdi_engine* engine);
@@ -78,16 +80,30 @@ int32_t rdi_read(rdi_engine* engine, void* to, const void* from, size_t bytes);
 // Bytes now held by buffers and plans: what a leak test counts.
 RDI_EXPORT(rdi_live_bytes) size_t rdi_live_bytes(const rdi_engine* engine);
 
+// Makes engines, each on a device of its own, a group for good: an `allReduce` in their plans is then the sum over
+// them. All must run such a plan the same number of times, each on a thread of its own; they wait for each other, and
+// if one fails, so do all. `library`: the path or name of NVIDIA's NCCL, which the first such plan loads; null: where
+// the system looks for it. An rdi_status, with a message for rdi_last_error(engines[0]). The processor makes no groups
+// of several. Not exported from WebAssembly.
+int32_t rdi_group_create(rdi_engine* const* engines, int32_t count, const char* library);
+// What sums over a group: "NCCL 2.28.3". Null: it cannot be loaded, and rdi_last_error(null) says why.
+const char* rdi_group_library(const char* library);
+
 RDI_EXPORT(rdi_plan_create) rdi_plan* rdi_plan_create(rdi_engine* engine, const int32_t* words, size_t count);
 RDI_EXPORT(rdi_plan_destroy) void rdi_plan_destroy(rdi_plan* plan);
 // Bytes of arenas, packed weights, accumulators and scratch that the plan holds.
 RDI_EXPORT(rdi_plan_bytes) size_t rdi_plan_bytes(const rdi_plan* plan);
 
-// `buffers`: as many pointers as the plan has external buffers. `version`: of the parameters (see docs/plan-format.md).
-// `cancel`: null, or a word that another thread sets to other than 0 to end the run before its next repetition or tile.
+// `total`: the images of the whole batch, of which an engine of a group has `batch`; elsewhere as many. `buffers`: as
+// many pointers as the plan has external buffers. `version`: of the parameters (see docs/plan-format.md). `cancel`:
+// null, or a word that another thread sets to other than 0 to end the run before its next repetition or tile; not
+// looked at where engines of a group wait for each other.
 RDI_EXPORT(rdi_plan_run)
-int32_t rdi_plan_run(rdi_plan* plan, int32_t batch, int32_t repeat, void* const* buffers, int32_t version,
-                     const int32_t* cancel);
+int32_t rdi_plan_run(rdi_plan* plan, int32_t batch, int32_t total, int32_t repeat, void* const* buffers,
+                     int32_t version, const int32_t* cancel);
+// Says, in the place of a run, that it will not be made: the others of the group do not wait for it. Not exported from
+// WebAssembly.
+void rdi_plan_skip(rdi_plan* plan);
 
 // `thresholds`: one float a segment but the last. `probabilities` [batch, classes], `entropy` [batch] and `exits`
 // [batch] receive the results.

@@ -30,8 +30,10 @@ int32_t checkRun(const Plan& plan, bool adaptive, int32_t batch, void* const* bu
 
 }  // namespace
 
-int32_t checkOrdinaryRun(const Plan& plan, int32_t batch, int32_t repeat, void* const* buffers, Message& message) {
+int32_t checkOrdinaryRun(const Plan& plan, int32_t batch, int32_t total, int32_t repeat, void* const* buffers,
+                         Message& message) {
   if (int32_t status = checkRun(plan, false, batch, buffers, message)) return status;
+  if (total < batch) return refuse("total", "at least the batch", total, message);
   return repeat < 1 ? refuse("repeat", "at least 1", repeat, message) : int32_t(RDI_OK);
 }
 

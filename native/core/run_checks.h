@@ -7,7 +7,8 @@
 namespace rdi {
 
 // An rdi_status, with a message unless it is RDI_OK.
-int32_t checkOrdinaryRun(const Plan& plan, int32_t batch, int32_t repeat, void* const* buffers, Message& message);
+int32_t checkOrdinaryRun(const Plan& plan, int32_t batch, int32_t total, int32_t repeat, void* const* buffers,
+                         Message& message);
 int32_t checkAdaptiveRun(const Plan& plan, int32_t batch, void* const* buffers, const float* thresholds,
                          const void* const (&results)[3], Message& message);
 

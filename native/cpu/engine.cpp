@@ -134,6 +134,17 @@ int32_t rdi_read(rdi_engine*, void* to, const void* from, size_t bytes) {
 
 size_t rdi_live_bytes(const rdi_engine* engine) { return engine->heap.liveBytes() - engine->ownBytes; }
 
+int32_t rdi_group_create(rdi_engine* const* engines, int32_t count, const char*) {
+  if (count == 1) return RDI_OK;
+  engines[0]->error.clear() << "Expected one engine for a group on the processor but received " << count;
+  return RDI_BAD_ARGUMENT;
+}
+
+const char* rdi_group_library(const char*) {
+  cannotCreate("Expected GPUs for a group of several engines but this is the processor's engine");
+  return nullptr;
+}
+
 rdi_plan* rdi_plan_create(rdi_engine* engine, const int32_t* words, size_t count) {
   size_t before = engine->heap.liveBytes();
   void* memory = engine->heap.allocate(sizeof(rdi_plan), engine->error);
@@ -163,13 +174,20 @@ void rdi_plan_destroy(rdi_plan* plan) {
 
 size_t rdi_plan_bytes(const rdi_plan* plan) { return plan->bytes; }
 
-int32_t rdi_plan_run(rdi_plan* plan, int32_t batch, int32_t repeat, void* const* buffers, int32_t version,
-                     const int32_t* cancel) {
-  if (int32_t status = checkOrdinaryRun(plan->plan, batch, repeat, buffers, plan->error)) return status;
+int32_t rdi_plan_run(rdi_plan* plan, int32_t batch, int32_t total, int32_t repeat, void* const* buffers,
+                     int32_t version, const int32_t* cancel) {
+  if (int32_t status = checkOrdinaryRun(plan->plan, batch, total, repeat, buffers, plan->error)) return status;
+  if (total != batch) {
+    plan->error.clear() << "Expected " << batch << ", the batch, for total on the processor but received " << total;
+    return RDI_BAD_ARGUMENT;
+  }
   OrdinaryRun run(plan->plan, plan->engine->pool, {batch, buffers, cancel, &plan->engine->stopped}, repeat);
   run.run(isStale(plan, version));
   return finishRun(plan, run, version);
 }
+
+// Engines here are alone.
+void rdi_plan_skip(rdi_plan*) {}
 
 int32_t rdi_adaptive_run(rdi_plan* plan, int32_t batch, const float* thresholds, void* const* buffers,
                          float* probabilities, float* entropy, int32_t* exits, int32_t version, const int32_t* cancel) {

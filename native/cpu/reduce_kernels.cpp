@@ -1,4 +1,5 @@
-// Adapters of the sums: over an image, over a whole value, and over the images of the batch.
+// Adapters of the sums: over an image, over a whole value, over the images of the batch, and over a group, which on the
+// processor is one engine.
 #include "kernels/elementwise.h"
 #include "op_kernels.h"
 
@@ -36,10 +37,15 @@ void finishChannels(const NodeRun& run, const float* const* accumulators, int32_
   sumBuffers(accumulators, count, run.out(), run.outputValue().elements);
 }
 
+void runAllReduce(const NodeRun& run) {
+  copyBytes(run.out() + run.begin, run.in(0) + run.begin, (run.end - run.begin) * sizeof(float));
+}
+
 constexpr Kernel list[] = {
     {.name = "sumPerImage", .run = runSumPerImage},
     {.name = "sumAll", .run = runSumAll},
     {.name = "reduceBatch", .prepare = prepareReduceBatch, .accumulate = accumulateBatch, .finish = finishBatch},
+    {.name = "allReduce", .run = runAllReduce, .splits = true},
     {.name = "channelSum", .prepare = prepareChannelSum, .accumulate = accumulateChannels, .finish = finishChannels},
 };
 

@@ -1,5 +1,10 @@
 // The C ABI of core/rdi.h on a GPU.
+#include <algorithm>
+#include <chrono>
+#include <memory>
 #include <new>
+#include <optional>
+#include <thread>
 
 #include "adaptive_run.h"
 #include "core/plan_decoder.h"
@@ -8,6 +13,7 @@
 #include "core/run_checks.h"
 #include "devices.h"
 #include "failure.h"
+#include "group.h"
 #include "ordinary_run.h"
 #include "staging.h"
 
@@ -31,6 +37,8 @@ struct rdi_engine {
   Fault* fault = nullptr;  // pinned: where the device's is copied to
   Message error;
   int32_t stopped = 0;
+  std::shared_ptr<Group> group;  // null: alone
+  int32_t member = 0;            // of the group
   rdi_plan* firstPlan = nullptr;
 };
 
@@ -88,6 +96,36 @@ bool bindKernels(rdi_engine* engine, Plan& plan) {
   return true;
 }
 
+// Whether its runs wait for the other engines of the group.
+bool sumsOverGroup(const rdi_plan* plan) { return plan->plan.collective && plan->engine->group; }
+
+// Waits until the stream is empty. A sum waits for all members: it is aborted if one has failed.
+void waitWithGroup(rdi_engine* engine) {
+  Stream& stream = engine->stream;
+  Communicator& communicator = engine->group->communicator(engine->member);
+  cudaError_t state;
+  while ((state = cudaStreamQuery(stream.handle())) == cudaErrorNotReady) {
+    if (stream.error() != cudaSuccess || !communicator.error().empty() || engine->group->ended()) communicator.abort();
+    std::this_thread::sleep_for(std::chrono::microseconds(20));
+  }
+  cudaGetLastError();  // or the next launch would be told that the stream was not empty
+  stream.check(state, "a run");
+}
+
+// A failure of the device or of the sums over the group, which ends the group; or none.
+int32_t describeFailure(rdi_plan* plan) {
+  rdi_engine* engine = plan->engine;
+  int32_t status = describeFailure(engine->stream, plan->error);
+  if (!sumsOverGroup(plan)) return status;
+  const Message& error = engine->group->communicator(engine->member).error();
+  if (!error.empty()) {
+    status = RDI_DEVICE_FAILED;
+    plan->error = error;
+  }
+  if (status != RDI_OK) engine->group->end(engine->member, plan->error.text());
+  return status;
+}
+
 // Waits for a run, and tells what came of it.
 int32_t finishRun(rdi_plan* plan, const RunContext& run, int32_t version) {
   rdi_engine* engine = plan->engine;
@@ -98,8 +136,12 @@ int32_t finishRun(rdi_plan* plan, const RunContext& run, int32_t version) {
         cudaMemcpyAsync(engine->fault, plan->memory.fault, sizeof(Fault), cudaMemcpyDeviceToHost, stream.handle()),
         "the end of a run");
   }
-  stream.check(cudaStreamSynchronize(stream.handle()), "a run");
-  if (int32_t status = describeFailure(stream, plan->error)) {
+  if (sumsOverGroup(plan)) {
+    waitWithGroup(engine);
+  } else {
+    stream.check(cudaStreamSynchronize(stream.handle()), "a run");
+  }
+  if (int32_t status = describeFailure(plan)) {
     // Graphs may have been cut short, and packed weights left unmade.
     plan->memory.sections.clear();
     plan->cached = false;
@@ -202,12 +244,19 @@ rdi_engine* rdi_engine_create(int32_t, const char* isa, int32_t device, int32_t 
 
 const char* rdi_engine_isa(const rdi_engine* engine) { return engine->architecture; }
 
-void rdi_engine_stop(rdi_engine* engine) { __atomic_store_n(&engine->stopped, 1, __ATOMIC_RELAXED); }
+void rdi_engine_stop(rdi_engine* engine) {
+  __atomic_store_n(&engine->stopped, 1, __ATOMIC_RELAXED);
+  if (engine->group) engine->group->end(engine->member, "it was stopped");
+}
 
 void rdi_engine_destroy(rdi_engine* engine) {
   if (!engine) return;
   enter(engine);
   while (engine->firstPlan) rdi_plan_destroy(engine->firstPlan);
+  if (engine->group) {
+    engine->group->end(engine->member, "it was disposed of");
+    engine->group->communicator(engine->member).abort();
+  }
   delete engine;
 }
 
@@ -235,6 +284,34 @@ int32_t rdi_read(rdi_engine* engine, void* to, const void* from, size_t bytes) {
 
 size_t rdi_live_bytes(const rdi_engine* engine) { return engine->memory.liveBytes() + engine->heap.liveBytes(); }
 
+int32_t rdi_group_create(rdi_engine* const* engines, int32_t count, const char* library) {
+  std::vector<int> devices;
+  for (int32_t i = 0; i < count; i++) {
+    const int device = engines[i]->device;
+    if (engines[i]->group || std::find(devices.begin(), devices.end(), device) != devices.end()) {
+      engines[0]->error.clear() << "Expected engines of different devices, in no group, but received another of device "
+                                << device;
+      return RDI_BAD_ARGUMENT;
+    }
+    devices.push_back(device);
+  }
+  if (count < 2) return RDI_OK;
+  const auto group = std::make_shared<Group>(devices, library);
+  for (int32_t i = 0; i < count; i++) {
+    engines[i]->group = group;
+    engines[i]->member = i;
+  }
+  return RDI_OK;
+}
+
+const char* rdi_group_library(const char* library) {
+  thread_local Message name;
+  const Nccl* nccl = loadNccl(library, creationError);
+  if (!nccl) return nullptr;
+  describeNccl(*nccl, name);
+  return name.text();
+}
+
 rdi_plan* rdi_plan_create(rdi_engine* engine, const int32_t* words, size_t count) {
   enter(engine);
   auto plan = new (std::nothrow) rdi_plan(engine);
@@ -245,6 +322,7 @@ rdi_plan* rdi_plan_create(rdi_engine* engine, const int32_t* words, size_t count
   if (!decodePlan(engine->heap, words, count, plan->plan, engine->error) ||
       !checkPlan(engine->heap, plan->plan, engine->error) || !bindKernels(engine, plan->plan) ||
       !planPacks(engine->heap, plan->plan, engine->error) ||
+      (sumsOverGroup(plan) && !engine->group->connect(engine->error)) ||
       !allocatePlan(engine->memory, plan->plan, plan->memory, engine->error)) {
     delete plan;
     return nullptr;
@@ -266,15 +344,35 @@ void rdi_plan_destroy(rdi_plan* plan) {
 
 size_t rdi_plan_bytes(const rdi_plan* plan) { return plan->memory.bytes; }
 
-int32_t rdi_plan_run(rdi_plan* plan, int32_t batch, int32_t repeat, void* const* buffers, int32_t version,
-                     const int32_t* cancel) {
-  if (int32_t status = checkOrdinaryRun(plan->plan, batch, repeat, buffers, plan->error)) return status;
+int32_t rdi_plan_run(rdi_plan* plan, int32_t batch, int32_t total, int32_t repeat, void* const* buffers,
+                     int32_t version, const int32_t* cancel) {
   rdi_engine* engine = plan->engine;
+  std::optional<Member> member;
+  if (sumsOverGroup(plan)) member.emplace(Member{*engine->group, engine->member, plan->error});
+  if (int32_t status = checkOrdinaryRun(plan->plan, batch, total, repeat, buffers, plan->error)) {
+    return member ? member->meet(status) : status;
+  }
   enter(engine);
-  OrdinaryRun run(plan->plan, plan->memory, engine->stream, engine->facts, {batch, buffers, cancel, &engine->stopped},
-                  repeat);
-  run.run(isStale(plan, version));
-  return finishRun(plan, run, version);
+  RunArguments arguments = {batch, total, buffers, cancel, &engine->stopped, nullptr};
+  if (member) {
+    // Members would see a cancelled run at different times, and wait for each other.
+    arguments.cancel = nullptr;
+    arguments.communicator = &member->communicator();
+  }
+  OrdinaryRun run(plan->plan, plan->memory, engine->stream, engine->facts, arguments, repeat,
+                  member ? &*member : nullptr);
+  const int32_t met = run.run(isStale(plan, version));
+  const int32_t status = finishRun(plan, run, version);
+  if (!member) return status;
+  if (met != RDI_OK) return status != RDI_OK ? status : met;
+  // Labels that one has found to be wrong spoil the sums of all.
+  return member->meet(status);
+}
+
+void rdi_plan_skip(rdi_plan* plan) {
+  if (!sumsOverGroup(plan)) return;
+  plan->error.clear() << "what the run should read was not made";
+  plan->engine->group->meet(plan->engine->member, RDI_PEER_FAILED, plan->error);
 }
 
 int32_t rdi_adaptive_run(rdi_plan* plan, int32_t batch, const float* thresholds, void* const* buffers,
@@ -283,8 +381,9 @@ int32_t rdi_adaptive_run(rdi_plan* plan, int32_t batch, const float* thresholds,
   if (int32_t status = checkAdaptiveRun(plan->plan, batch, buffers, thresholds, results, plan->error)) return status;
   rdi_engine* engine = plan->engine;
   enter(engine);
-  AdaptiveRun run(plan->plan, plan->memory, engine->stream, engine->facts, {batch, buffers, cancel, &engine->stopped},
-                  thresholds, {probabilities, entropy, exits});
+  AdaptiveRun run(plan->plan, plan->memory, engine->stream, engine->facts,
+                  {batch, batch, buffers, cancel, &engine->stopped, nullptr}, thresholds,
+                  {probabilities, entropy, exits});
   run.run(isStale(plan, version));
   return finishRun(plan, run, version);
 }

@@ -2,6 +2,7 @@
 // stream.
 #pragma once
 
+#include "communicator.h"
 #include "conv_arguments.h"
 #include "core/op.h"
 #include "core/rdi.h"
@@ -28,7 +29,9 @@ class NodeRun {
   const Node& node;
   void* const* values;  // on the device
   cuda::Images images;
-  int32_t batch;  // images of the whole run
+  int32_t batch;                     // images of the whole run
+  int32_t total;                     // those of the group's other engines included
+  cuda::Communicator* communicator;  // null: the engine is alone
   float* scratch;
   float* accumulator;
   cuda::Fault* fault;

@@ -46,7 +46,7 @@ void runFill(const NodeRun& run) { fill(run, {}, run.floatAttribute(0), 1); }
 void runExpand(const NodeRun& run) {
   fill(run, {run.in(0), isWholeScalar(run.value(0)) ? 0 : int64_t(run.outputValue().elements)}, 0, 1);
 }
-void runExpandBatch(const NodeRun& run) { fill(run, {run.in(0), 0}, 0, run.attribute(0) ? float(run.batch) : 1); }
+void runExpandBatch(const NodeRun& run) { fill(run, {run.in(0), 0}, 0, run.attribute(0) ? float(run.total) : 1); }
 
 constexpr Kernel list[] = {
     {.name = "load", .run = runLoad},

@@ -4,8 +4,8 @@
 namespace rdi::cuda {
 namespace {
 
-// Numbers of sections; those of tiles follow.
-enum : size_t { Refresh, Repetition, RefreshedRepetition, FirstTile };
+// Numbers of sections: of tiles, or of phases between sums over the group.
+enum : size_t { Refresh, First };
 enum : size_t { Loads, Body, CarriedBody, Stores, PerTile };
 
 // Keeps the host at most two repetitions ahead of the device, so that a cancelled run ends soon.
@@ -40,7 +40,7 @@ class Throttle {
 
 }  // namespace
 
-void OrdinaryRun::run(bool stale) {
+int32_t OrdinaryRun::run(bool stale) {
   bind(0);
   if (stale) memory.sections.run(stream, Refresh, [&] { refresh(); });
   if (plan.repeatsInside) {
@@ -48,6 +48,7 @@ void OrdinaryRun::run(bool stale) {
   } else {
     repeatPhases();
   }
+  return status_;
 }
 
 // The only phase is tiled, without reductions.
@@ -57,7 +58,7 @@ void OrdinaryRun::repeatTiles() {
   Throttle throttle(stream);
   for (int32_t first = 0; first < batch && goesOn(); first += plan.tile) {
     const Images images = {batch - first < plan.tile ? batch - first : plan.tile, nullptr};
-    const size_t section = FirstTile + size_t(first / plan.tile) * PerTile;
+    const size_t section = First + size_t(first / plan.tile) * PerTile;
     bind(first);
     memory.sections.run(stream, section + Loads, [&] {
       runPacks(index);
@@ -77,20 +78,34 @@ void OrdinaryRun::repeatTiles() {
 void OrdinaryRun::repeatPhases() {
   const bool staleRepetitions = repeat_ > 1 && overwritesCached(plan, buffers);
   Throttle throttle(stream);
-  for (int32_t r = 0; r < repeat_ && goesOn(); r++) {
-    const bool stale = r > 0 && staleRepetitions;
-    memory.sections.run(stream, stale ? RefreshedRepetition : Repetition, [&] {
-      if (stale) refresh();
-      for (int32_t i = plan.parameterPhases; i < int32_t(plan.phases.size()); i++) runPhase(i);
-    });
-    throttle.step();
+  const auto end = int32_t(plan.phases.size());
+  for (int32_t r = 0; r < repeat_ && goesOn() && status_ == RDI_OK; r++) {
+    if (r > 0 && staleRepetitions) memory.sections.run(stream, Refresh, [&] { refresh(); });
+    size_t section = First;
+    for (int32_t i = plan.parameterPhases; i < end && status_ == RDI_OK;) {
+      // Sums over the group are kept out of graphs, which all members would have to capture together: a member whose
+      // batch has changed captures later.
+      if (waits(plan.phases[size_t(i)])) {
+        runPhase(i++);
+        continue;
+      }
+      const int32_t first = i;
+      while (i < end && !waits(plan.phases[size_t(i)])) i++;
+      memory.sections.run(stream, section++, [&] {
+        for (int32_t k = first; k < i; k++) runPhase(k);
+      });
+    }
+    // The throttle would wait for other members without an end.
+    if (!member_) throttle.step();
   }
 }
 
 void OrdinaryRun::runPhase(int32_t index) {
   const Phase& phase = plan.phases[size_t(index)];
   bind(0);
-  if (phase.kind == PhaseKind::Whole) return runNodes(phase.body, {1, nullptr});
+  if (phase.kind == PhaseKind::Whole) {
+    return waits(phase) ? runCollective(phase.body) : runNodes(phase.body, {1, nullptr});
+  }
   runPacks(index);
   if (phase.reduces) {
     for (int32_t i = phase.body.first; i < phase.body.end(); i++) {
@@ -106,6 +121,24 @@ void OrdinaryRun::runPhase(int32_t index) {
     runNodes(phase.stores, images);
   }
   if (phase.reduces) finishReductions(phase);
+}
+
+// Sums that follow each other are started together: NCCL makes one launch of them.
+void OrdinaryRun::runCollective(const NodeRange& range) {
+  // Who has failed ends the group when the run is finished, and does not come here.
+  if (stream.error() != cudaSuccess) return;
+  status_ = member_->meet(RDI_OK);
+  if (status_ != RDI_OK) return;
+  Communicator* const communicator = &member_->communicator();
+  bool together = false;
+  for (int32_t i = range.first; i < range.end(); i++) {
+    const bool sum = plan.nodes[size_t(i)].op->collective;
+    if (sum && !together) communicator->begin(stream);
+    if (!sum && together) communicator->end(stream);
+    together = sum;
+    runNodes({i, 1}, {1, nullptr});
+  }
+  if (together) communicator->end(stream);
 }
 
 void OrdinaryRun::carry(int32_t images) {

@@ -1,4 +1,5 @@
-// Adapters of the sums: over an image, over a whole value, and over the images of the batch.
+// Adapters of the sums: over an image, over a whole value, over the images of the batch, and over the engines of a
+// group.
 #include "channel_sums.h"
 #include "elementwise.cuh"
 
@@ -16,7 +17,7 @@ void runSumAll(const NodeRun& run) { sumRows(run, {1, nullptr}, int64_t(run.valu
 void prepareReduceBatch(NodeView& view, const Device&) { view.node.accumulatorFloats = 1; }
 void accumulateBatch(const NodeRun& run) { sumRows(run, {1, nullptr}, run.images.most, run.accumulator, true); }
 void finishBatch(const NodeRun& run) {
-  const float divideBy = run.attribute(0) != 0 ? float(run.batch) : 1;
+  const float divideBy = run.attribute(0) != 0 ? float(run.total) : 1;
   const Extent one = {{1, nullptr}, 1};
   run.launch(fillKernel, one, FillArguments{one, {run.accumulator, 0}, 0, divideBy, run.out()});
 }
@@ -33,6 +34,22 @@ void accumulateChannelSum(const NodeRun& run) {
 }
 void finishChannelSum(const NodeRun& run) { run.stream.copy(run.out(), run.accumulator, run.outputValue().bytes()); }
 
+// As a mean, what an engine has counts as its images do among all.
+void runAllReduce(const NodeRun& run) {
+  const size_t count = run.outputValue().elements;
+  const float* from = run.in(0);
+  if (run.attribute(0) != 0 && run.total != run.batch) {
+    const Extent extent = run.extent(run.outputValue());
+    run.launch(fillKernel, extent, FillArguments{extent, {from, 1}, 0, float(run.total) / float(run.batch), run.out()});
+    from = run.out();
+  }
+  if (run.communicator) {
+    run.communicator->sum(from, run.out(), count, run.stream);
+  } else {
+    run.stream.copy(run.out(), from, run.outputValue().bytes());
+  }
+}
+
 constexpr Kernel list[] = {
     {.name = "sumPerImage", .run = runSumPerImage},
     {.name = "sumAll", .run = runSumAll},
@@ -41,6 +58,7 @@ constexpr Kernel list[] = {
      .prepare = prepareChannelSum,
      .accumulate = accumulateChannelSum,
      .finish = finishChannelSum},
+    {.name = "allReduce", .run = runAllReduce},
 };
 
 }  // namespace

@@ -46,6 +46,8 @@ NodeRun RunContext::nodeRun(const Node& node, const Images& images) {
           memory.values.data(),
           images,
           batch,
+          arguments_.total,
+          arguments_.communicator,
           memory.scratch,
           memory.accumulators + node.accumulatorOffset,
           memory.fault,

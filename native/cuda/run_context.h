@@ -11,10 +11,12 @@ namespace rdi::cuda {
 // What a run is given.
 struct RunArguments {
   int32_t batch;
+  int32_t total;  // those of the group's other engines included
   void* const* buffers;
   // Words that become other than 0 when the run is to end: the caller's, which may be null, and the engine's.
   const int32_t* cancel;
   const int32_t* stopped;
+  Communicator* communicator;  // null: no sums over a group
 };
 
 class RunContext {

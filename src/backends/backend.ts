@@ -92,7 +92,10 @@ export interface Backend extends Disposable {
   readonly device?: string | undefined;
   supports(op: OpName): true | { readonly reason: string };
   /** @throws BackendError when memory runs out: it says how much was asked for and how much is in use. */
-  alloc(bytes: number): Slot;
+  /**
+   * @param rowBytes of one image, where the slot holds a row for each image of a batch: a backend of several devices shares the rows out
+   */
+  alloc(bytes: number, rowBytes?: number): Slot;
   free(slot: Slot): void;
   write(slot: Slot, data: HostArray): void;
   /** Rejected if the run that should have filled the slot failed. */

@@ -1,6 +1,7 @@
-import { imageElements, type Spec } from "../ops/spec.js";
+import type { Spec } from "../ops/spec.js";
 import { ArgumentError } from "../util/errors.js";
 import type { Backend, HostArray, ParamSet, Slot } from "./backend.js";
+import { allocFor } from "./binding.js";
 
 /** Parameters in slots of a backend. */
 export class HostParamSet implements ParamSet {
@@ -14,7 +15,7 @@ export class HostParamSet implements ParamSet {
     this.specs = new Map([...params].map(([name, { spec }]) => [name, spec]));
     try {
       for (const [name, { spec, data }] of params) {
-        this.#slots.set(name, backend.alloc(4 * imageElements(spec)));
+        this.#slots.set(name, allocFor(backend, spec, 1));
         this.set(name, data);
       }
     } catch (error) {

@@ -4,7 +4,7 @@ import { ArgumentError, BackendError, expectArgument } from "../util/errors.js";
 import type { Backend, BackendName } from "./backend.js";
 import { openAddonEngine, type Device } from "./native/addon-engine.js";
 import { AddonError, type AddonAttempt } from "./native/addon-error.js";
-import { cudaDevices, openCuda } from "./native/cuda.js";
+import { cudaDevices, describeNccl, openCuda } from "./native/cuda.js";
 import { findAddon, loadAddon } from "./native/load-addon.js";
 import { NativeBackend } from "./native/native-backend.js";
 import { loadWasm } from "./native/wasm-module.js";
@@ -31,13 +31,18 @@ export interface BackendOptions {
   readonly instructionSet?: string | undefined;
   /** Of `cuda`: the number of the GPU, 0 if absent. The environment variable `RDI_DEVICE` stands in for it. */
   readonly device?: number | undefined;
+  /**
+   * Of `cuda`, in the place of `device`: several GPUs, of which each takes some images of every batch. Training needs NVIDIA's NCCL for it, which
+   * `RDI_NCCL` can name the file of; inference, evaluation and attacks do not. `RDI_DEVICE=0,1` stands in for it.
+   */
+  readonly devices?: readonly number[] | undefined;
 }
 
 /** What a backend is opened with. */
 interface OpenOptions extends Required<Pick<BackendOptions, "threads" | "precision">> {
   readonly instructionSet: string | undefined;
-  /** A number, perhaps as the text of the environment. */
-  readonly device: number | string;
+  /** The numbers of the GPUs: one at least, none twice. */
+  readonly devices: readonly number[];
 }
 
 /** One way to run, and how to start it. */
@@ -52,6 +57,8 @@ interface Candidate {
   readonly attempts?: () => readonly AddonAttempt[];
   /** That it can compute on, where there can be several. */
   readonly devices?: () => readonly Device[];
+  /** Of several devices: what sums over them. */
+  readonly nccl?: typeof describeNccl;
 }
 
 /** Of a processor. */
@@ -64,9 +71,10 @@ const candidates: readonly Candidate[] = [
     description: "the CUDA addon's kernels for an NVIDIA GPU",
     automatic: true,
     precisions: PRECISIONS,
-    open: ({ device, precision }) => Promise.resolve(openCuda({ device, precision })),
+    open: ({ devices, precision }) => Promise.resolve(openCuda({ devices, precision })),
     attempts: () => findAddon("cuda").attempts,
     devices: cudaDevices,
+    nccl: describeNccl,
   },
   {
     name: "cpu",
@@ -105,6 +113,8 @@ export interface BackendReport {
   readonly attempts?: readonly AddonAttempt[];
   /** Of `cuda`: the GPUs that its addon finds, by their numbers. */
   readonly devices?: readonly Device[];
+  /** Of `cuda`: what sums gradients over several GPUs, NCCL's version, or why it cannot be loaded. */
+  readonly nccl?: { readonly found: string } | { readonly missing: string };
   /** What can be done about it. */
   readonly solutions?: readonly string[];
 }
@@ -116,15 +126,27 @@ interface Request extends OpenOptions {
 
 function requested(options: BackendOptions): Request {
   const { threads = availableCores(), precision = "fast", instructionSet = process.env.RDI_ISA } = options;
-  const device = options.device ?? process.env.RDI_DEVICE;
+  const device = options.device ?? options.devices ?? process.env.RDI_DEVICE;
   const wishesGpu = device !== undefined || !FULL_PRECISIONS.includes(precision);
   const wish = instructionSet !== undefined ? "cpu" : wishesGpu ? "cuda" : undefined;
   const name = options.backend ?? process.env.RDI_BACKEND ?? wish;
-  return { name, threads, precision, instructionSet, device: device ?? 0 };
+  return { name, threads, precision, instructionSet, devices: numbersOf(device ?? 0) };
+}
+
+/** Of a number, several, or the text of the environment: `0` or `0,1`. */
+function numbersOf(device: number | string | readonly number[]): number[] {
+  const given = typeof device === "string" ? device.split(",") : [device].flat();
+  expectArgument(given.length > 0, "devices", "at least one", given);
+  for (const number of given)
+    expectArgument(/^\d+$/.test(String(number).trim()), "device", "an integer of 0 or more", number);
+  const numbers = given.map(Number);
+  expectArgument(new Set(numbers).size === numbers.length, "devices", "different ones", numbers);
+  return numbers;
 }
 
 /** @throws ArgumentError on what no backend, or not the one of that name, can be asked for */
-function expectPossible({ name, threads, precision }: Request, { device }: BackendOptions): void {
+function expectPossible({ name, threads, precision }: Request, { device, devices }: BackendOptions): void {
+  expectArgument(device === undefined || devices === undefined, "device", "nothing beside devices", device);
   if (!Number.isInteger(threads) || threads < 1 || threads > MAX_THREADS) {
     throw new ArgumentError(`Expected 1 to ${MAX_THREADS} threads but received ${threads}`);
   }
@@ -144,7 +166,9 @@ function expectPossible({ name, threads, precision }: Request, { device }: Backe
   const precise = (candidate: Candidate): boolean => candidate.precisions.includes(precision);
   expectArgument(precise(named), `precision ${precision}`, backends(precise), name);
   const several = (candidate: Candidate): boolean => candidate.devices !== undefined;
-  expectArgument(device === undefined || several(named), `device ${device}`, backends(several), name);
+  const asked = devices ?? (device === undefined ? [] : [device]);
+  const what = `${asked.length === 1 ? "device" : "devices"} ${asked.join()}`;
+  expectArgument(asked.length === 0 || several(named), what, backends(several), name);
 }
 
 /**
@@ -181,12 +205,14 @@ function messageOf(error: unknown): string {
 export async function describeBackends(options: BackendOptions = {}): Promise<BackendReport[]> {
   const request = requested(options);
   const reports: BackendReport[] = [];
-  for (const { name, description, open, attempts, devices } of candidates) {
+  for (const { name, description, open, attempts, devices, nccl } of candidates) {
+    const sums = devices !== undefined && devices().length > 1 ? nccl?.() : undefined;
     const candidate = {
       name,
       description,
       ...(attempts && { attempts: attempts() }),
       ...(devices && { devices: devices() }),
+      ...(sums && { nccl: sums }),
     };
     try {
       const backend = await open({ ...request, precision: "fast" });

@@ -33,12 +33,14 @@ async function examine(threads: number | undefined) {
     platform: platformName(),
     cores: availableCores(),
     wasm: wasmFeatures(),
-    backends: reports.map(({ name, description, available, threads: used, reason, attempts, devices, solutions }) => ({
-      name,
-      tried: description,
-      available,
-      ...defined({ threads: used, reason, attempts, devices, solutions }),
-    })),
+    backends: reports.map(
+      ({ name, description, available, threads: used, reason, attempts, devices, nccl, solutions }) => ({
+        name,
+        tried: description,
+        available,
+        ...defined({ threads: used, reason, attempts, devices, nccl, solutions }),
+      }),
+    ),
   };
 }
 
@@ -67,12 +69,15 @@ function healthText({ version, node, platform, cores, wasm, backends }: Health):
 
 /** Where a backend was looked for, why it does not work, and what can be done. */
 function backendLines(report: Health["backends"][number]): string[] {
-  const { name, reason, attempts = [], devices = [], solutions = [] } = report;
+  const { name, reason, attempts = [], devices = [], nccl, solutions = [] } = report;
   // An addon that is there may find no GPU: the attempts do not tell.
   const told = attempts.length > 0 && attempts.every(({ result }) => result !== "loaded");
   return [
     ...attempts.map(({ source, place, reason: why }) => `${name}, ${source} ${place}: ${why ?? "loaded"}`),
     ...devices.map((device, i) => `${name}, device ${i}: ${device.name}${memoryText(device.bytes)}`),
+    ...(nccl === undefined
+      ? []
+      : [`${name}, training on several devices: ${"found" in nccl ? nccl.found : nccl.missing}`]),
     ...(reason === undefined || told ? [] : [`${name} does not work: ${reason}`]),
     ...(solutions.length === 0 ? [] : [`Possible solutions for ${name}:`]),
     ...solutions.map((solution) => `- ${solution}`),

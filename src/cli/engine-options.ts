@@ -9,7 +9,7 @@ import { asUsage } from "./usage-error.js";
 export interface EngineOptions {
   readonly backend?: string;
   readonly threads?: number;
-  readonly device?: number;
+  readonly device?: readonly number[];
 }
 
 const MAX_THREADS = 256;
@@ -23,14 +23,17 @@ export function withEngineOptions(command: Command): Command {
       ),
     )
     .addOption(
-      new Option("--device <number>", "the GPU of backend cuda; 0 by default, rdi doctor lists them").argParser(
-        integer(0),
-      ),
+      new Option(
+        "--device <numbers>",
+        "the GPU of backend cuda, or several, such as 0,1; 0 by default, rdi doctor lists them",
+      ).argParser((text) => text.split(",").map(integer(0))),
     );
 }
 
 /** Starts the backend that the options ask for; the caller disposes of it. */
 export function openBackend({ backend, threads, device }: EngineOptions): Promise<Backend> {
   // An unknown name is the registry's to refuse.
-  return asUsage(() => createBackend(defined({ backend: backend as BackendName | undefined, threads, device })));
+  return asUsage(() =>
+    createBackend(defined({ backend: backend as BackendName | undefined, threads, devices: device })),
+  );
 }

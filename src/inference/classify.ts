@@ -1,9 +1,10 @@
 import type { AdaptivePlan, AdaptiveResults, Slot } from "../backends/backend.js";
+import { allocFor } from "../backends/binding.js";
 import type { Macs } from "../graph/cost.js";
 import { outputsOf } from "../nn/executable.js";
 import { imageSpec, inferenceGraph } from "../nn/exit-model.js";
 import { checkImages, type Network } from "../nn/network.js";
-import { imageElements } from "../ops/spec.js";
+import { f32, i32 } from "../ops/spec.js";
 import type { Disposable } from "../util/disposable.js";
 import { expectCount } from "../util/errors.js";
 import { argmaxOfRow } from "./all-exits.js";
@@ -69,11 +70,11 @@ class AdaptiveProgram implements Disposable {
     this.#net = net;
     this.#macs = policyMacs(model, { exits, thresholds: [] });
     this.#plan = backend.compileAdaptive({ graph: inferenceGraph(model), exits }, params, { maxBatch: capacity });
-    this.#images = backend.alloc(4 * capacity * imageElements(imageSpec(model)));
+    this.#images = allocFor(backend, imageSpec(model), capacity);
     this.#results = {
-      probabilities: backend.alloc(4 * capacity * model.classes),
-      entropy: backend.alloc(4 * capacity),
-      exits: backend.alloc(4 * capacity),
+      probabilities: allocFor(backend, f32("N", model.classes), capacity),
+      entropy: allocFor(backend, f32("N"), capacity),
+      exits: allocFor(backend, i32("N"), capacity),
     };
   }
 

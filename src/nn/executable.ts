@@ -1,3 +1,4 @@
+import { allocFor } from "../backends/binding.js";
 import type { Backend, CompileOptions, HostArray, ParamSet, Plan, RunOptions, Slot } from "../backends/backend.js";
 import type { Graph } from "../graph/types.js";
 import { imageElements, isPerImage, type Spec } from "../ops/spec.js";
@@ -108,6 +109,6 @@ export class Executable implements Disposable {
   }
 
   #slot(spec: Spec): Slot {
-    return this.#backend.alloc(4 * this.#length(spec, this.maxBatch));
+    return allocFor(this.#backend, spec, this.maxBatch);
   }
 }

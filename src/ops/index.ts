@@ -1,3 +1,4 @@
+import { allReduce } from "./all-reduce.js";
 import { batchNorm, batchNormGradSums, batchNormInputGrad, channelMoments, row } from "./batch-norm.js";
 import { channelAffine, channelSum, scaleRows } from "./channel.js";
 import { conv2d, conv2dInputGrad, conv2dWeightGrad } from "./conv2d.js";
@@ -44,6 +45,7 @@ export const ops = {
   abs,
   add,
   affine,
+  allReduce,
   argmax,
   avgPool2d,
   avgPool2dGrad,

@@ -1,8 +1,9 @@
 import type { Backend, Plan, Slot } from "../backends/backend.js";
+import { allocFor } from "../backends/binding.js";
 import { GraphBuilder } from "../graph/builder.js";
 import type { Graph } from "../graph/types.js";
 import type { AttrsOf, OpName } from "../ops/index.js";
-import { imageElements, isPerImage } from "../ops/spec.js";
+import { isPerImage } from "../ops/spec.js";
 import { ArgumentError } from "../util/errors.js";
 import { Tensor } from "./tensor.js";
 
@@ -70,7 +71,7 @@ export function runEager(
   const results = [...graph.outputs].map(([name, value]) => {
     const spec = graph.specs[value]!;
     const rows = isPerImage(spec) ? batch : 1;
-    const slot = backend.alloc(4 * imageElements(spec) * rows);
+    const slot = allocFor(backend, spec, rows);
     io.set(name, slot);
     return Tensor.eager(spec, { backend, slot, batch: rows });
   });

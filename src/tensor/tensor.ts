@@ -1,4 +1,5 @@
 import type { Backend, HostArray, Slot } from "../backends/backend.js";
+import { allocFor } from "../backends/binding.js";
 import type { GraphBuilder } from "../graph/builder.js";
 import type { Value } from "../graph/types.js";
 import {
@@ -108,7 +109,7 @@ export function tensor(backend: Backend, data: HostArray | readonly number[], sh
   if (!Number.isInteger(batch) || batch < 1 || numbers.length !== product(concreteShape(spec, batch))) {
     throw new ArgumentError(`Expected elements for shape [${shape.join(",")}] but received ${numbers.length}`);
   }
-  const slot = backend.alloc(numbers.byteLength);
+  const slot = allocFor(backend, spec, batch);
   backend.write(slot, numbers);
   return Tensor.eager(spec, { backend, slot, batch });
 }

@@ -35,7 +35,7 @@ describeEach(emulated, "a device that is not there", () => {
   it("is refused by name and by number", () => {
     const addon = emulatedCuda();
     expect(addon.devices).toHaveLength(1);
-    expect(() => openCuda({ device: 1, precision: "fp32" }, addon)).toThrow(
+    expect(() => openCuda({ devices: [1], precision: "fp32" }, addon)).toThrow(
       /^Expected one of the 1 devices of the CUDA addon but received 1/,
     );
     expect(() => openAddonEngine(addon, { name: "cuda", threads: 1, device: 1 })).toThrow(

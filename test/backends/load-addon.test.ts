@@ -144,7 +144,7 @@ describe("the addon for CUDA", () => {
     const noDevices = "CUDA driver version is insufficient for CUDA runtime version";
     writeFakeAddon(use("no-devices.cjs"), { devices: [], noDevices });
     vi.stubEnv("CUDA_VISIBLE_DEVICES", "-1");
-    const open = (): unknown => openCuda({ device: 0, precision: "fast" });
+    const open = (): unknown => openCuda({ devices: [0], precision: "fast" });
     expect(open).toThrow(`Expected a GPU for the CUDA addon but it finds none:\n- ${noDevices}`);
     expect(open).toThrow("- install an NVIDIA driver, version 580 or newer");
     expect(open).toThrow('- let CUDA_VISIBLE_DEVICES, now "-1", name a GPU');
@@ -154,13 +154,10 @@ describe("the addon for CUDA", () => {
   it("opens the GPU that is asked for, and lists those that there are where there is no such", () => {
     const devices = ["A", "B"].map((name) => ({ name: `GPU ${name}`, bytes: 2 ** 33 }));
     writeFakeAddon(use("two.cjs"), { devices });
-    using backend = openCuda({ device: "1", precision: "fast" });
+    using backend = openCuda({ devices: [1], precision: "fast" });
     expect(backend).toMatchObject({ name: "cuda", device: "GPU B", instructionSet: "sm_90", threads: 1 });
-    expect(() => openCuda({ device: 2, precision: "fast" })).toThrow(
+    expect(() => openCuda({ devices: [2], precision: "fast" })).toThrow(
       "Expected one of the 2 devices of the CUDA addon but received 2:\n- device 0 (GPU A)\n- device 1 (GPU B)\n",
-    );
-    expect(() => openCuda({ device: "first", precision: "fast" })).toThrow(
-      'Expected an integer of 0 or more for device but received "first"',
     );
   });
 
@@ -171,7 +168,7 @@ describe("the addon for CUDA", () => {
     ["bf16", "bf16"],
   ] as const)("computes in %s precision by %s", (precision, expected) => {
     writeFakeAddon(use(`${precision}.cjs`), { devices: [{ name: "GPU", bytes: 0 }] });
-    openCuda({ device: 0, precision }).dispose();
+    openCuda({ devices: [0], precision }).dispose();
     expect(loadAddon("cuda")).toHaveProperty("made.precision", expected);
   });
 });

@@ -93,6 +93,29 @@ describe("the backend for GPUs", () => {
     await expect(createBackend()).rejects.toThrow('Expected an integer of 0 or more for device but received "first"');
   });
 
+  it("is several GPUs by a list of devices", async () => {
+    pretend(3);
+    using two = await createBackend({ devices: [2, 0] });
+    expect(two).toMatchObject({ name: "cuda", threads: 2, device: "2: GPU 2; 0: GPU 0" });
+    using one = await createBackend({ devices: [1] });
+    expect(one.device).toBe("GPU 1");
+    vi.stubEnv("RDI_DEVICE", "0, 1");
+    using byEnvironment = await createBackend();
+    expect(byEnvironment.device).toBe("0: GPU 0; 1: GPU 1");
+    await expect(createBackend({ devices: [0, 3] })).rejects.toThrow(/Expected one of the 3 devices .* but received 3/);
+    for (const [devices, message] of [
+      [[], "Expected at least one for devices but received []"],
+      [[1, 1], "Expected different ones for devices but received [1, 1]"],
+      [[0, -1], "Expected an integer of 0 or more for device but received -1"],
+    ] as const) {
+      await expect(createBackend({ devices })).rejects.toThrow(ArgumentError);
+      await expect(createBackend({ devices })).rejects.toThrow(message);
+    }
+    await expect(createBackend({ device: 0, devices: [0, 1] })).rejects.toThrow(
+      "Expected nothing beside devices for device but received 0",
+    );
+  });
+
   it.each(["cpu", "wasm", "reference"] as const)(
     "alone has devices and the smaller precisions, not %s",
     async (backend) => {
@@ -105,6 +128,9 @@ describe("the backend for GPUs", () => {
       }
       await expect(createBackend({ backend, device: 0 })).rejects.toThrow(
         `Expected backend cuda for device 0 but received "${backend}"`,
+      );
+      await expect(createBackend({ backend, devices: [0, 1] })).rejects.toThrow(
+        `Expected backend cuda for devices 0,1 but received "${backend}"`,
       );
     },
   );

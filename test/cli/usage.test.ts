@@ -62,6 +62,13 @@ describeCli("help and usage", () => {
     [[...evaluate, "--backend", "abacus"], "Expected a backend", "rdi evaluate --help"],
     [[...evaluate, "--device", "-1"], "Expected an integer of at least 0", "rdi evaluate --help"],
     [[...evaluate, "--backend", "cpu", "--device", "0"], "Expected backend cuda for device 0", "rdi evaluate --help"],
+    [[...evaluate, "--device", "0,one"], "Expected an integer of at least 0", "rdi evaluate --help"],
+    [[...evaluate, "--device", "0,0"], "Expected different ones for devices", "rdi evaluate --help"],
+    [
+      [...evaluate, "--backend", "cpu", "--device", "0,1"],
+      "Expected backend cuda for devices 0,1",
+      "rdi evaluate --help",
+    ],
     [["classify", "--weights", "none.safetensors"], "missing required argument 'path'", "rdi classify --help"],
     [["train", "--out", "nowhere"], "--dataset not specified", "rdi train --help"],
     [["train", "--out", "nowhere", "--epochs", "1", "--iterations", "2"], "cannot be used with", "rdi train --help"],
@@ -112,7 +119,8 @@ describeCli("doctor", () => {
     writeFakeAddon(none, { devices: [], noDevices: "no driver" });
     const listed = await rdiWith({ RDI_CUDA_ADDON: two }, "doctor");
     expect(listed.stdout).toContain(
-      `cuda, RDI_CUDA_ADDON ${two}: loaded\ncuda, device 0: ${gpu.name}, 80.0 GiB\ncuda, device 1: ${gpu.name}\n`,
+      `cuda, RDI_CUDA_ADDON ${two}: loaded\ncuda, device 0: ${gpu.name}, 80.0 GiB\ncuda, device 1: ${gpu.name}\n` +
+        "cuda, training on several devices: Expected NVIDIA's NCCL",
     );
     const missing = await rdiWith({ RDI_CUDA_ADDON: none }, "doctor");
     expect(missing.stdout).toContain(

@@ -200,6 +200,8 @@ const otherCases: readonly Case[] = [
   row("sumAll", [normal(6, 9)], {}, { tolerance: 5e-6 }),
   row("reduceBatch", [normal("N")], { mean: true }),
   row("reduceBatch", [normal("N")], { mean: false }),
+  row("allReduce", [normal(3, 4)], { mean: false }, notDifferentiable),
+  row("allReduce", [normal()], { mean: true }, notDifferentiable),
   row("expandBatch", [normal()], { mean: true }),
   row("expandBatch", [normal()], { mean: false }),
   row("fill", [], { value: 1.5, shape: ["N", 3, 2, 2] }, notDifferentiable),

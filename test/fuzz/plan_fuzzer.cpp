@@ -111,7 +111,7 @@ void run(rdi_plan* plan, const vector<int32_t>& words, const Needs& needs, int32
   for (const Buffer& buffer : needs.buffers) buffers.push_back(memory.fill(buffer, uint64_t(batch)));
   int32_t status;
   if (words[Segments] == 0) {
-    status = rdi_plan_run(plan, batch, 2, buffers.data(), version, nullptr);
+    status = rdi_plan_run(plan, batch, batch, 2, buffers.data(), version, nullptr);
   } else {
     vector<float> thresholds(size_t(words[Segments]), 0.9f);
     const size_t images = size_t(batch);

@@ -41,7 +41,7 @@ struct Run {
 };
 
 int32_t run(rdi_plan* plan, vector<void*> buffers, const Run& how) {
-  return rdi_plan_run(plan, how.batch, how.repeat, buffers.data(), how.version, how.cancel);
+  return rdi_plan_run(plan, how.batch, how.batch, how.repeat, buffers.data(), how.version, how.cancel);
 }
 
 void expectRun(rdi_plan* plan, vector<void*> buffers, const Run& how, const string& what) {
@@ -369,6 +369,17 @@ void devices() {
   refused("altivec", 0, RDI_FP32, "Expected an instruction set of this machine");
 }
 
+void groups() {
+  Engine first(1), second(1);
+  rdi_engine* const engines[] = {first.handle, second.handle};
+  check(rdi_group_create(engines, 1, nullptr) == RDI_OK, "an engine is a group");
+  check(rdi_group_create(engines, 2, nullptr) == RDI_BAD_ARGUMENT &&
+            string(rdi_last_error(first.handle)) == "Expected one engine for a group on the processor but received 2",
+        "the processor makes no groups of several");
+  check(!rdi_group_library(nullptr) && string(rdi_last_error(nullptr)).find("Expected GPUs") == 0,
+        "nor needs a library");
+}
+
 void copies() {
   Engine engine(1);
   const vector<float> given = random(100, 1);
@@ -387,6 +398,7 @@ void copies() {
 
 int main() {
   devices();
+  groups();
   copies();
   for (int32_t isa = 0; isa < rdi_isa_count(); isa++) {
     if (rdi_isa_supported(isa)) allOf(3, rdi_isa_name(isa));

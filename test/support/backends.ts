@@ -1,7 +1,8 @@
 import type { Backend } from "../../src/backends/backend.js";
-import { openCuda } from "../../src/backends/native/cuda.js";
+import { cudaDevices, openCuda } from "../../src/backends/native/cuda.js";
 import { loadAddon } from "../../src/backends/native/load-addon.js";
 import { ReferenceBackend } from "../../src/backends/reference/reference-backend.js";
+import type { OpName } from "../../src/ops/index.js";
 import { createBackend, type BackendOptions } from "../../src/backends/registry.js";
 import { notChosen } from "./chosen.js";
 import { emulatedCuda } from "./emulated-cuda.js";
@@ -12,6 +13,14 @@ export interface BackendUnderTest {
   readonly open: (options?: Pick<BackendOptions, "precision">) => Promise<Backend>;
   /** Why it cannot run here. */
   readonly unavailable?: string;
+}
+
+/** Operations that several devices do each on their own images, or with each other. */
+const DIFFERENT_ON_SEVERAL: readonly OpName[] = ["channelMoments", "batchNormInputGrad", "allReduce"];
+
+/** Whether an operation alone gives what it gives on one device. */
+export function agreesOn({ title }: BackendUnderTest, op: OpName): boolean {
+  return !title.includes("×") || !DIFFERENT_ON_SEVERAL.includes(op);
 }
 
 function registered(title: string, base: BackendOptions): Promise<BackendUnderTest> {
@@ -54,8 +63,19 @@ export const fastBackends: readonly BackendUnderTest[] = [
   )),
   // What the suites allow is what sums of products of 32-bit floats may differ by.
   await registered("cuda", { backend: "cuda", precision: "fp32" }),
+  ...(cudaDevices().length > 1
+    ? [await registered("cuda ×2", { backend: "cuda", devices: [0, 1], precision: "fp32" })]
+    : []),
+  // By RDI_EMULATED_DEVICES=2, with RDI_NCCL=build/Release/librdi_emulated_nccl.so.
+  ...(Number(process.env.RDI_EMULATED_DEVICES) > 1
+    ? [
+        await probe("cuda ×2 (emulated)", async ({ precision = "fp32" } = {}) =>
+          Promise.resolve(openCuda({ devices: [0, 1], precision }, emulatedCuda())),
+        ),
+      ]
+    : []),
   await probe("cuda (emulated)", async ({ precision = "fp32" } = {}) =>
-    Promise.resolve(openCuda({ device: 0, precision }, emulatedCuda())),
+    Promise.resolve(openCuda({ devices: [0], precision }, emulatedCuda())),
   ),
 ];
 

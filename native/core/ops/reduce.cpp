@@ -1,4 +1,4 @@
-// Sums: over an image, over a whole value, and over the images of the batch.
+// Sums: over an image, over a whole value, over the images of the batch, and over the engines of a group.
 #include "families.h"
 
 namespace rdi {
@@ -26,11 +26,15 @@ bool checkChannelSum(NodeSetup& setup) {
                       "dy [N,C] or [N,C,H,W] and an output [C]");
 }
 
+bool checkAllReduce(NodeSetup& setup) {
+  return setup.operands(1, 0, 1) && setup.expect(!setup.input(0).perImage && sameShape(setup.input(0), setup.output()),
+                                                 "a whole input and an output of its shape");
+}
+
 constexpr Op list[] = {
-    {"sumPerImage", checkSumPerImage},
-    {"sumAll", checkSumAll},
-    {"reduceBatch", checkReduceBatch, true},
-    {"channelSum", checkChannelSum, true},
+    {"sumPerImage", checkSumPerImage},          {"sumAll", checkSumAll},
+    {"reduceBatch", checkReduceBatch, true},    {"channelSum", checkChannelSum, true},
+    {"allReduce", checkAllReduce, false, true},
 };
 
 }  // namespace

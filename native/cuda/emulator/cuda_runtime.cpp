@@ -5,20 +5,12 @@
 
 #include <atomic>
 #include <mutex>
+#include <thread>
 #include <unordered_map>
 #include <utility>
-#include <vector>
 
 #include "faults.h"
-
-struct EmulatedGraph {
-  std::vector<std::function<void()>> work;
-};
-
-struct EmulatedStream {
-  // Read by all threads that use the stream.
-  std::atomic<EmulatedGraph*> capturing = nullptr;
-};
+#include "stream.h"
 
 namespace {
 
@@ -77,10 +69,18 @@ class Memory {
   size_t used_ = 0, pooled_ = 0;
 };
 
+// Of all devices together.
 Memory& memory() {
   static Memory all;
   return all;
 }
+
+int deviceCount() {
+  const char* given = getenv("RDI_EMULATED_DEVICES");
+  return given ? atoi(given) : 1;
+}
+
+bool isDevice(int device) { return device >= 0 && device < deviceCount(); }
 
 }  // namespace
 
@@ -88,11 +88,7 @@ namespace rdi::emulator {
 
 cudaError_t enqueue(cudaStream_t stream, std::function<void()> work) {
   if (lost) return lost;
-  if (EmulatedGraph* graph = stream->capturing) {
-    graph->work.push_back(std::move(work));
-  } else {
-    work();
-  }
+  stream->enqueue(std::move(work));
   return cudaSuccess;
 }
 
@@ -124,12 +120,12 @@ cudaError_t launch(cudaStream_t stream, dim3 grid, dim3 block, size_t bytes, std
 }  // namespace rdi::emulator
 
 cudaError_t cudaGetDeviceCount(int* count) {
-  *count = 1;
+  *count = deviceCount();
   return cudaSuccess;
 }
 
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
-  if (device != 0) return cudaErrorInvalidDevice;
+  if (!isDevice(device)) return cudaErrorInvalidDevice;
   *properties = {};
   snprintf(properties->name, sizeof(properties->name), "Emulated GPU");
   properties->totalGlobalMem = Memory::total();
@@ -139,7 +135,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   return cudaSuccess;
 }
 
-cudaError_t cudaSetDevice(int device) { return device == 0 ? cudaSuccess : cudaErrorInvalidDevice; }
+cudaError_t cudaSetDevice(int device) { return isDevice(device) ? cudaSuccess : cudaErrorInvalidDevice; }
 
 cudaError_t cudaDriverGetVersion(int* version) {
   *version = 13000;
@@ -213,7 +209,7 @@ cudaError_t cudaFreeAsync(void* given, cudaStream_t stream) {
 
 cudaError_t cudaDeviceGetDefaultMemPool(cudaMemPool_t* pool, int device) {
   *pool = nullptr;
-  return device == 0 ? cudaSuccess : cudaErrorInvalidDevice;
+  return isDevice(device) ? cudaSuccess : cudaErrorInvalidDevice;
 }
 
 cudaError_t cudaMemPoolSetAttribute(cudaMemPool_t, cudaMemPoolAttr, void*) { return lost; }
@@ -256,8 +252,12 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   if (lost) return lost;
-  return stream->capturing ? cudaErrorInvalidValue : cudaSuccess;
+  if (stream->capturing) return cudaErrorInvalidValue;
+  while (!stream->advance()) std::this_thread::yield();
+  return lost;
 }
+
+cudaError_t cudaStreamQuery(cudaStream_t stream) { return stream->advance() ? cudaSuccess : cudaErrorNotReady; }
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
   if (lost) return lost;
@@ -295,7 +295,7 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph,
 cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
   if (lost) return lost;
   if (stream->capturing) return cudaErrorInvalidValue;
-  for (const auto& work : executable->work) work();
+  for (const auto& work : executable->work) stream->enqueue(work);
   return cudaSuccess;
 }
 

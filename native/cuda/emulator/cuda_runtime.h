@@ -4,8 +4,8 @@
 // blocks, limits of a launch, or anything about speed.
 //
 // Set RDI_EMULATED_ORDER to `reverse` or `shuffle` to have the threads of a block run in another order,
-// RDI_EMULATED_MEMORY to the bytes that the device is to have, and RDI_EMULATED_FAULT to have something fail
-// (faults.h).
+// RDI_EMULATED_MEMORY to the bytes that the device is to have, RDI_EMULATED_DEVICES to the number of devices, and
+// RDI_EMULATED_FAULT to have something fail (faults.h).
 #pragma once
 
 #include <stddef.h>
@@ -82,6 +82,7 @@ enum cudaError_t : int {
   cudaErrorIllegalAddress = 700,
   cudaErrorLaunchOutOfResources = 701,
   cudaErrorStreamCaptureUnsupported = 900,
+  cudaErrorUnknown = 999,
 };
 enum cudaMemcpyKind { cudaMemcpyHostToDevice = 1, cudaMemcpyDeviceToHost = 2, cudaMemcpyDeviceToDevice = 3 };
 enum cudaStreamCaptureMode { cudaStreamCaptureModeThreadLocal = 1 };
@@ -96,7 +97,7 @@ struct cudaDeviceProp {
   size_t sharedMemPerBlockOptin;
 };
 
-struct EmulatedStream;
+class EmulatedStream;
 struct EmulatedGraph;
 struct EmulatedEvent {};
 struct EmulatedPool;
@@ -128,6 +129,7 @@ cudaError_t cudaMemsetAsync(void* to, int value, size_t bytes, cudaStream_t stre
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags);
 cudaError_t cudaStreamDestroy(cudaStream_t stream);
 cudaError_t cudaStreamSynchronize(cudaStream_t stream);
+cudaError_t cudaStreamQuery(cudaStream_t stream);
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned flags);
 cudaError_t cudaEventDestroy(cudaEvent_t event);
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream);

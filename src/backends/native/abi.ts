@@ -21,6 +21,8 @@ export interface RunArguments {
 }
 
 export interface OrdinaryRunArguments extends RunArguments {
+  /** Images of the whole batch, of which an engine of a group has a part; `batch` if absent. */
+  readonly total?: number | undefined;
   readonly repeat: number;
 }
 

@@ -5,7 +5,7 @@ import { BackendError, expectArgument } from "../../util/errors.js";
 import type { AdaptiveRunArguments, BufferUse, NativeAbi, OrdinaryRunArguments, Pointer } from "./abi.js";
 
 /** The interface of `native/core/rdi.h` that this version speaks: `RDI_ABI_VERSION`. */
-export const ABI_VERSION = 2;
+export const ABI_VERSION = 3;
 
 /** What `rdi_net.node` and `rdi_net_cuda.node` export. */
 export interface Addon {
@@ -16,12 +16,13 @@ export interface Addon {
   readonly devices: readonly Device[];
   /** Why there are no devices. */
   readonly noDevices?: string;
-  readonly Engine: new (
-    threads: number,
-    instructionSet: string | undefined,
-    device: number,
-    precision: MatrixPrecision,
-  ) => EngineObject;
+  /** What sums over engines of a group, "NCCL 2.28.3"; throws if it cannot be loaded. `library`: where it is; absent, where the system looks for it. */
+  readonly groupLibrary: (library?: string) => string;
+  readonly Engine: {
+    new (threads: number, instructionSet: string | undefined, device: number, precision: MatrixPrecision): EngineObject;
+    /** Lets engines of different devices sum over each other. */
+    group(engines: readonly EngineObject[], library?: string): void;
+  };
 }
 
 export interface Device {
@@ -46,6 +47,7 @@ interface EngineObject {
   planRun(
     plan: Pointer,
     batch: number,
+    total: number,
     repeat: number,
     buffers: readonly Pointer[],
     version: number,
@@ -111,6 +113,20 @@ export function openAddonEngine(addon: Addon, options: AddonOptions): NativeAbi 
   return new AddonEngine(addon, { name, threads, instructionSet, device, precision });
 }
 
+/**
+ * Lets engines of an addon, each of a device of its own, sum over each other: a plan with `allReduce` then waits for the other engines' run of it.
+ *
+ * @param library where NCCL is, which is loaded with the first such plan; absent, where the system looks for it
+ */
+export function groupEngines(addon: Addon, engines: readonly NativeAbi[], library?: string): void {
+  AddonEngine.group(addon, engines as readonly AddonEngine[], library);
+}
+
+/** Whether a run failed because of what another engine of the group did. */
+export function isPeerFailure(error: unknown): boolean {
+  return hasCode(error, "RDI_PEER_FAILED");
+}
+
 /** What an engine is created with, nothing left open but the instruction set. */
 interface EngineOptions extends Required<AddonOptions> {
   readonly device: number;
@@ -138,6 +154,15 @@ class AddonEngine implements NativeAbi {
       this.tile = deviceLimits(bytes === 0 ? totalmem() : bytes);
     }
     this.instructionSet = this.#engine.instructionSet;
+  }
+
+  static group(addon: Addon, engines: readonly AddonEngine[], library: string | undefined): void {
+    attempt(() => {
+      addon.Engine.group(
+        engines.map((engine) => engine.#engine),
+        library,
+      );
+    });
   }
 
   alloc(bytes: number): Pointer {
@@ -179,10 +204,10 @@ class AddonEngine implements NativeAbi {
     return attempt(() => this.#engine.planBytes(plan));
   }
 
-  planRun({ plan, batch, repeat, buffers, version, signal }: OrdinaryRunArguments): void {
+  planRun({ plan, batch, total = batch, repeat, buffers, version, signal }: OrdinaryRunArguments): void {
     const cancel = this.#cancelFlag(plan, signal);
     attempt(() => {
-      this.#engine.planRun(plan, batch, repeat, buffers, version, cancel);
+      this.#engine.planRun(plan, batch, total, repeat, buffers, version, cancel);
     });
   }
 
@@ -199,7 +224,7 @@ class AddonEngine implements NativeAbi {
       await settle(() => this.#engine.sync(plan));
     } catch (error) {
       const signal = this.#signals.get(plan);
-      if (signal?.aborted === true && isCancelled(error)) throw signal.reason;
+      if (signal?.aborted === true && hasCode(error, "RDI_CANCELLED")) throw signal.reason;
       throw error;
     }
   }
@@ -253,6 +278,7 @@ function asBackendError(error: unknown): BackendError {
   return new BackendError(error instanceof Error ? error.message : String(error), { cause: error });
 }
 
-function isCancelled(error: unknown): boolean {
-  return error instanceof BackendError && (error.cause as { code?: unknown } | undefined)?.code === "RDI_CANCELLED";
+/** The addon's word for what went wrong. */
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof BackendError && (error.cause as { code?: unknown } | undefined)?.code === code;
 }

@@ -1,13 +1,15 @@
 import type { Precision } from "../../graph/passes/restrict-methods.js";
-import { expectArgument } from "../../util/errors.js";
-import { openAddonEngine, type Addon, type MatrixPrecision, type Device } from "./addon-engine.js";
+import type { Backend } from "../backend.js";
+import { ReplicatedBackend } from "./replicated-backend.js";
+import type { NativeAbi } from "./abi.js";
+import { groupEngines, openAddonEngine, type Addon, type MatrixPrecision, type Device } from "./addon-engine.js";
 import { AddonError } from "./addon-error.js";
 import { findAddon, loadAddon } from "./load-addon.js";
 import { NativeBackend } from "./native-backend.js";
 
 export interface CudaOptions {
-  /** The number of the GPU, perhaps as text. */
-  readonly device: number | string;
+  /** The numbers of the GPUs that share the work: one at least, none twice. */
+  readonly devices: readonly number[];
   readonly precision: Precision;
 }
 
@@ -15,18 +17,39 @@ export interface CudaOptions {
 const OLDEST_DRIVER = 580;
 
 /**
- * Starts the engine of a GPU.
+ * Starts the engine of a GPU, or those of several.
  *
  * @param addon Another than the one that is found: tests give theirs.
- * @throws ArgumentError on a device that is not a number; AddonError, with what can be done, if the addon cannot be loaded or has no such GPU
+ * @throws AddonError, with what can be done, if the addon cannot be loaded or has no such GPU
  */
-export function openCuda({ device, precision }: CudaOptions, addon: Addon = loadAddon("cuda")): NativeBackend {
-  expectArgument(/^\d+$/.test(String(device)), "device", "an integer of 0 or more", device);
-  const number = Number(device);
-  expectDevice(addon, number);
-  // The GPU shares the work out by itself: the engine has one queue.
-  const options = { name: "cuda", threads: 1, device: number, precision: MATRIX_PRECISIONS[precision] } as const;
-  return new NativeBackend(openAddonEngine(addon, options), precision);
+export function openCuda({ devices, precision }: CudaOptions, addon: Addon = loadAddon("cuda")): Backend {
+  for (const number of devices) expectDevice(addon, number);
+  const engines: NativeAbi[] = [];
+  try {
+    // A GPU shares the work out by itself: its engine has one queue.
+    for (const device of devices) {
+      const options = { name: "cuda", threads: 1, device, precision: MATRIX_PRECISIONS[precision] } as const;
+      engines.push(openAddonEngine(addon, options));
+    }
+    if (engines.length > 1) groupEngines(addon, engines, process.env.RDI_NCCL);
+  } catch (error) {
+    for (const engine of engines) engine.dispose();
+    throw error;
+  }
+  const backends = engines.map((engine) => new NativeBackend(engine, precision));
+  if (backends.length === 1) return backends[0]!;
+  return new ReplicatedBackend(backends.map((backend, i) => ({ number: devices[i]!, backend })));
+}
+
+/** What sums gradients over several GPUs: NCCL's version, or why it cannot be loaded. */
+export function describeNccl(): { readonly found: string } | { readonly missing: string } | undefined {
+  const { addon } = findAddon("cuda");
+  if (addon === undefined) return undefined;
+  try {
+    return { found: addon.groupLibrary(process.env.RDI_NCCL) };
+  } catch (error) {
+    return { missing: error instanceof Error ? error.message : String(error) };
+  }
 }
 
 /** The GPUs that the addon finds; none if it cannot be loaded. */

@@ -96,7 +96,7 @@ export class NativeBackend implements Backend {
     return new HostParamSet(this, params);
   }
 
-  compile(graph: Graph, params: ParamSet, options: CompileOptions): Plan {
+  compile(graph: Graph, params: ParamSet, options: CompileOptions): NativePlan {
     const optimized = optimize(graph, this.precision);
     return new NativePlan(this, this.#abi, optimized, lower(optimized, this.#lowered(options)), params);
   }
@@ -192,16 +192,22 @@ abstract class EncodedPlan {
   }
 }
 
-class NativePlan extends EncodedPlan implements Plan {
+/** Of a run that may be a part of one. */
+export interface PartOptions extends RunOptions {
+  /** Images of the whole batch; those of this run if absent. */
+  readonly total?: number;
+}
+
+export class NativePlan extends EncodedPlan implements Plan {
   /** Whether weights may come as inputs, which can change from run to run: what the engine derives from weights is then never up to date. */
   readonly #weightsAreInputs = [...this.graph.inputs.values()].some((value) => {
     const { shape } = this.graph.specs[value]!;
     return shape[0] !== "N" && shape.length >= 2;
   });
 
-  run(batch: number, io: ReadonlyMap<string, Slot>, { repeat = 1, signal }: RunOptions = {}): void {
+  run(batch: number, io: ReadonlyMap<string, Slot>, { total, repeat = 1, signal }: PartOptions = {}): void {
     const version = this.#weightsAreInputs ? nextVersion() : this.params.version;
-    this.abi.planRun({ plan: this.plan, batch, repeat, buffers: this.pointers(batch, io), version, signal });
+    this.abi.planRun({ plan: this.plan, batch, total, repeat, buffers: this.pointers(batch, io), version, signal });
     if ([...this.graph.alias.values()].some((name) => this.graph.params.has(name))) this.params.touch();
   }
 }

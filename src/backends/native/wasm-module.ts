@@ -19,6 +19,7 @@ interface EngineExports {
   rdi_plan_run(
     plan: Pointer,
     batch: number,
+    total: number,
     repeat: number,
     buffers: Pointer,
     version: number,
@@ -191,10 +192,10 @@ class WasmEngine implements NativeAbi {
     return this.#live().rdi_plan_bytes(plan) >>> 0;
   }
 
-  planRun({ plan, batch, repeat, buffers, version, signal }: OrdinaryRunArguments): void {
+  planRun({ plan, batch, total = batch, repeat, buffers, version, signal }: OrdinaryRunArguments): void {
     signal?.throwIfAborted();
     this.#withCopy(Uint32Array.from(buffers), (list) => {
-      this.#check(plan, this.#exports.rdi_plan_run(plan, batch, repeat, list, version, 0));
+      this.#check(plan, this.#exports.rdi_plan_run(plan, batch, total, repeat, list, version, 0));
     });
   }
 

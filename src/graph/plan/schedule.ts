@@ -20,17 +20,23 @@ export interface Schedule {
   readonly availableFrom: ReadonlyMap<Value, Stage>;
 }
 
-/** Gives every node the earliest stage at which its inputs are there. */
+/**
+ * Gives every node the earliest stage at which its inputs are there; sums over devices that follow each other in the graph have that of the last of them, so
+ * that they are made together.
+ */
 export function schedule(graph: Graph): Schedule {
   const stageOf = new Map<Node, Stage>();
   const availableFrom = new Map<Value, Stage>();
   for (const value of graph.params.values()) availableFrom.set(value, PARAMETER_STAGE);
   for (const value of graph.inputs.values()) availableFrom.set(value, isPerImage(graph.specs[value]!) ? 1 : 0);
-  for (const node of graph.nodes) {
-    const ready = Math.max(
+  const readyFor = (node: Node): Stage =>
+    Math.max(
       PARAMETER_STAGE,
       ...node.in.map((value) => (value === null ? PARAMETER_STAGE : availableFrom.get(value)!)),
     );
+  for (const [i, node] of graph.nodes.entries()) {
+    // A sum over devices is made in every run.
+    const ready = node.op === "allReduce" ? Math.max(0, ...sumsFrom(graph.nodes, i).map(readyFor)) : readyFor(node);
     const reduces = opDef(node.op).kind === "reduce";
     const tiled = reduces || isPerImage(graph.specs[node.out]!);
     // A whole node reads no per-image values, so `ready` is a whole stage for it; a tiled one joins the tiled stage at or after `ready`.
@@ -39,4 +45,13 @@ export function schedule(graph: Graph): Schedule {
     availableFrom.set(node.out, reduces ? stage + 1 : stage);
   }
   return { stageOf, availableFrom };
+}
+
+/** The sums over devices around node `i`, one itself. */
+function sumsFrom(nodes: readonly Node[], i: number): readonly Node[] {
+  const isSum = (node: Node | undefined): boolean => node?.op === "allReduce";
+  let [first, end] = [i, i];
+  while (isSum(nodes[first - 1])) first--;
+  while (isSum(nodes[end])) end++;
+  return nodes.slice(first, end);
 }
