@@ -29,16 +29,18 @@ void packForward(int32_t depth, int32_t columns, float* packed, Filter filter) {
   }
 }
 
-// T tiles and one vector of columns of a row of points.
+// T tiles and one vector of columns of a row of points. Packed weights outgrow the second cache and stream through it:
+// those from `ahead` on, of the next vector of columns, are fetched meanwhile, VL floats for each of depth.
 template <class F, int T>
-RDI_INLINE void multiplyRow(int32_t depth, const float* v, size_t vStep, const float* packed, float* half,
-                            size_t halfStep, int32_t columns) {
+RDI_INLINE void multiplyRow(int32_t depth, const float* v, size_t vStep, const float* packed, const float* ahead,
+                            float* half, size_t halfStep, int32_t columns) {
   constexpr int P = F::P, M = F::M;
   vf acc[T][P] = {};
   const float* point[P];
   RDI_UNROLL for (int b = 0; b < P; b++) point[b] = v + b * vStep;
   const float* const end = packed + size_t(depth) * P * VL;
-  RDI_NO_UNROLL for (; packed != end; packed += P * VL) {
+  RDI_NO_UNROLL for (; packed != end; packed += P * VL, ahead += VL) {
+    __builtin_prefetch(ahead, 0, 2);
     RDI_UNROLL for (int b = 0; b < P; b++) {
       const vf weight = load(packed + b * VL);
       RDI_UNROLL for (int t = 0; t < T; t++) acc[t][b] = madd(broadcastLoad(point[b] + t * depth), weight, acc[t][b]);
@@ -54,12 +56,12 @@ RDI_INLINE void multiplyRow(int32_t depth, const float* v, size_t vStep, const f
 
 template <class F, int T>
 RDI_INLINE void multiplyTiles(int32_t tiles, int32_t depth, const float* v, size_t vStep, const float* packed,
-                              float* half, size_t halfStep, int32_t columns) {
-  for (; tiles >= T; tiles -= T, v += T * depth, half += T * columns) {
-    multiplyRow<F, T>(depth, v, vStep, packed, half, halfStep, columns);
+                              const float* ahead, float* half, size_t halfStep, int32_t columns) {
+  for (; tiles >= T; tiles -= T, v += T * depth, half += T * columns, ahead += depth * VL) {
+    multiplyRow<F, T>(depth, v, vStep, packed, ahead, half, halfStep, columns);
   }
   if constexpr (T > 1) {
-    if (tiles > 0) multiplyTiles<F, T / 2>(tiles, depth, v, vStep, packed, half, halfStep, columns);
+    if (tiles > 0) multiplyTiles<F, T / 2>(tiles, depth, v, vStep, packed, ahead, half, halfStep, columns);
   }
 }
 
@@ -71,8 +73,8 @@ void multiplyRowsOfPoints(int32_t tiles, int32_t depth, int32_t columns, const f
   constexpr int P = F::P, M = F::M, T = 24 / P;
   for (int a = 0; a < P; a++) {
     for (int32_t column = 0; column < columns; column += VL, packed += size_t(depth) * P * VL) {
-      multiplyTiles<F, T>(tiles, depth, v + a * P * vStep, vStep, packed, half + a * M * halfStep + column, halfStep,
-                          columns);
+      multiplyTiles<F, T>(tiles, depth, v + a * P * vStep, vStep, packed, packed + size_t(depth) * P * VL,
+                          half + a * M * halfStep + column, halfStep, columns);
     }
   }
 }
