@@ -25,6 +25,12 @@ constexpr int outerRows() {
   return registers == 32 ? (N == 1 ? 16 : N == 2 ? 8 : 4) : 4;
 }
 
+// A number of vectors, as a type.
+template <int N>
+struct Vectors {
+  static constexpr int count = N;
+};
+
 // The rows of the next smaller tile, for those that are left over.
 constexpr int smaller(int rows) { return rows > 8 ? 8 : rows > 4 ? 4 : rows - 1; }
 
@@ -98,6 +104,59 @@ void multiplyPanel(const RowGrid& grid, const float* a, const Panel& panel, floa
   for (int32_t row = 0; row < grid.rows; row += grid.width, a += grid.aRow, at += grid.cRow) {
     const int32_t rows = grid.rows - row < grid.width ? grid.rows - row : grid.width;
     multiplyLine<tileRows<N>(), N>(panel, rows, a, at, c);
+  }
+}
+
+// M rows of A, `depth` apart, and of C, `columns` apart.
+template <int M, int N>
+RDI_INLINE void multiplyMatrixRows(int32_t depth, int32_t columns, const float* a, const float* b, float* c) {
+  vf acc[M][N] = {};
+  constexpr int groups = (M + 2) / 3;
+  const float* group[groups];
+  RDI_UNROLL for (int g = 0; g < groups; g++) group[g] = a + 3 * g * ptrdiff_t(depth);
+  const float* const end = b + size_t(depth) * (N * VL);
+  RDI_UNROLL_BY_4 for (; b != end; b += N * VL) {
+    vf column[N];
+    RDI_UNROLL for (int n = 0; n < N; n++) column[n] = load(b + n * VL);
+    RDI_UNROLL for (int m = 0; m < M; m++) {
+      const vf row = broadcastLoad(group[m / 3] + m % 3 * ptrdiff_t(depth));
+      RDI_UNROLL for (int n = 0; n < N; n++) acc[m][n] = madd(row, column[n], acc[m][n]);
+    }
+    RDI_UNROLL for (int g = 0; g < groups; g++) group[g]++;
+  }
+  RDI_UNROLL for (int m = 0; m < M; m++) {
+    RDI_UNROLL for (int n = 0; n < N; n++) store(c + m * ptrdiff_t(columns) + n * VL, acc[m][n]);
+  }
+}
+
+// `rows` rows, M at a time and the rest in smaller tiles, for one panel of N vectors.
+template <int M, int N>
+RDI_INLINE void multiplyMatrixPanel(int32_t rows, int32_t depth, int32_t columns, const float* a, const float* b,
+                                    float* c) {
+  for (; rows >= M; rows -= M, a += M * ptrdiff_t(depth), c += M * ptrdiff_t(columns)) {
+    multiplyMatrixRows<M, N>(depth, columns, a, b, c);
+  }
+  if constexpr (M > 1) {
+    if (rows > 0) multiplyMatrixPanel<smaller(M), N>(rows, depth, columns, a, b, c);
+  }
+}
+
+// Calls withVectors(integral constant N) for a panel of `width` columns, which has N vectors.
+template <class WithVectors>
+RDI_INLINE void forPanel(int32_t width, WithVectors withVectors) {
+  switch (ceilDiv(width, VL)) {
+    case 4:
+      if constexpr (panelVectors == 4) withVectors(Vectors<4>{});
+      break;
+    case 3:
+      if constexpr (panelVectors == 4) withVectors(Vectors<3>{});
+      break;
+    case 2:
+      withVectors(Vectors<2>{});
+      break;
+    default:
+      withVectors(Vectors<1>{});
+      break;
   }
 }
 
@@ -184,20 +243,21 @@ void multiply(const RowGrid& rowGrid, const float* a, const Runs& runs, const fl
     const int32_t width = columns - first < panelColumns ? columns - first : panelColumns;
     const float* weights = packed + size_t(first) * size_t(runs.total());
     const Panel panel{grid.aPixel, grid.cPixel, runs, weights, first, width, epilogue};
-    switch (ceilDiv(width, VL)) {
-      case 4:
-        if constexpr (panelVectors == 4) multiplyPanel<4>(grid, a, panel, c);
-        break;
-      case 3:
-        if constexpr (panelVectors == 4) multiplyPanel<3>(grid, a, panel, c);
-        break;
-      case 2:
-        multiplyPanel<2>(grid, a, panel, c);
-        break;
-      default:
-        multiplyPanel<1>(grid, a, panel, c);
-        break;
-    }
+    forPanel(width, [&](auto vectors) { multiplyPanel<vectors.count>(grid, a, panel, c); });
+  }
+}
+
+void multiplyMatrix(int32_t rows, int32_t depth, int32_t columns, const float* a, const float* packed, float* c) {
+  for (int32_t first = 0; first < columns; first += panelColumns) {
+    const int32_t width = columns - first < panelColumns ? columns - first : panelColumns;
+    const size_t panel = size_t(width) * size_t(depth);
+    // The weights of all points of a Winograd convolution follow one another, outgrow the second-level cache and stream
+    // through it: the panel after this one is fetched meanwhile.
+    for (size_t i = 0; i < panel; i += 16) __builtin_prefetch(packed + panel + i, 0, 2);
+    forPanel(width, [&](auto vectors) {
+      multiplyMatrixPanel<tileRows<vectors.count>(), vectors.count>(rows, depth, columns, a, packed, c + first);
+    });
+    packed += panel;
   }
 }
 

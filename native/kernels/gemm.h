@@ -1,7 +1,8 @@
 // Register-tiled matrix products: what convolutions and linear layers spend their time in.
 //
 // multiply() is C = A·B with B packed: A is implicit, each of its rows a few runs of contiguous floats (a convolution
-// window, or one run for a plain matrix). accumulateOuter() is C += Aᵀ·B, for weight gradients.
+// window, or one run for a plain matrix). multiplyMatrix() is the same for dense matrices. accumulateOuter() is
+// C += Aᵀ·B, for weight gradients.
 #pragma once
 
 #include "epilogue.h"
@@ -51,6 +52,10 @@ void packMatrix(int32_t depth, int32_t columns, float* packed, Element element) 
 // C = epilogue(A·B): `c` is C's first element, and the epilogue's residual and mask are those of that element.
 void multiply(const RowGrid& grid, const float* a, const Runs& runs, const float* packed, int32_t columns,
               const Epilogue& epilogue, float* c);
+
+// C[rows][columns] = A[rows][depth]·B, with `columns` a multiple of VL. Leaner than multiply(), which counts where
+// depth is small, as in the Winograd convolutions.
+void multiplyMatrix(int32_t rows, int32_t depth, int32_t columns, const float* a, const float* packed, float* c);
 
 // The positions that accumulateOuter() sums over: `rows` times `length` of them.
 struct OuterGrid {

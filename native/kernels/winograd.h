@@ -267,10 +267,9 @@ void packPoints(int32_t depth, int32_t columns, float* packed, Filter filter) {
 template <class F>
 void multiplyPoints(int32_t tiles, int32_t depth, int32_t columns, const float* v, size_t vStep, const float* packed,
                     float* m, size_t mStep) {
-  const RowGrid grid{tiles, tiles, depth, 0, columns, 0};
   for (int point = 0; point < F::P * F::P; point++) {
-    multiply(grid, v + point * vStep, Runs{1, depth, 0}, packed + size_t(point) * depth * columns, columns, Epilogue{},
-             m + point * mStep);
+    multiplyMatrix(tiles, depth, columns, v + point * vStep, packed + size_t(point) * depth * columns,
+                   m + point * mStep);
   }
 }
 
