@@ -2,8 +2,7 @@
 //
 // As the transpose of the forward convolution: the tiles are the forward's, and each dy tile of M×M gives P×P input
 // gradients B[(G g Gᵀ) ⊙ (A dy Aᵀ)]Bᵀ, which overlap by R − 1 rows and columns and add up. Or as the convolution of dy
-// with flipped weights, which needs more tiles wherever there is little padding, but is faster where winograd_rows.h is
-// used.
+// with flipped weights, which has cheaper transforms, but needs more tiles where there is little padding.
 #include "conv2d_internal.h"
 #include "store_tile.h"
 #include "winograd.h"
@@ -106,7 +105,7 @@ constexpr bool hasTranspose = F::R - 1 <= F::M;
 template <class F>
 bool flips(const ConvShape& s) {
   const auto tiles = [](int32_t height, int32_t width) { return ceilDiv(height, F::M) * ceilDiv(width, F::M); };
-  return !hasTranspose<F> || (takesRows && tiles(s.inHeight, s.inWidth) <= tiles(s.outHeight, s.outWidth));
+  return !hasTranspose<F> || tiles(s.inHeight, s.inWidth) <= tiles(s.outHeight, s.outWidth);
 }
 
 // The convolution that makes dx of dy.

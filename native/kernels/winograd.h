@@ -230,24 +230,34 @@ void transformGradient(const ConvShape& s, const TileGrid& g, const float* image
 }
 
 // Packs (G g Gᵀ)[a][b] of every k and column at packed[place(k, column, a, b)], with g[i][j] = filter(k, column, i, j).
+// VL neighbouring columns, of which there are only whole vectors, have neighbouring places.
 template <class F, class Filter, class Place>
 void packFilters(int32_t depth, int32_t columns, float* packed, Filter filter, Place place) {
   constexpr int P = F::P, R = F::R;
-  for (int32_t column = 0; column < columns; column++) {
+  for (int32_t column = 0; column < columns; column += VL) {
     for (int32_t k = 0; k < depth; k++) {
-      double half[P][R];
+      double half[P][R][VL];
       for (int j = 0; j < R; j++) {
-        for (int a = 0; a < P; a++) half[a][j] = 0;
+        double g[R][VL];
         for (int i = 0; i < R; i++) {
-          const double g = filter(k, column, i, j);
-          for (int a = 0; a < P; a++) half[a][j] += F::G[a][i] * g;
+          for (int lane = 0; lane < VL; lane++) g[i][lane] = filter(k, column + lane, i, j);
+        }
+        for (int a = 0; a < P; a++) {
+          for (int lane = 0; lane < VL; lane++) {
+            double sum = 0;
+            RDI_UNROLL for (int i = 0; i < R; i++) sum += F::G[a][i] * g[i][lane];
+            half[a][j][lane] = sum;
+          }
         }
       }
       for (int a = 0; a < P; a++) {
         for (int b = 0; b < P; b++) {
-          double sum = 0;
-          for (int j = 0; j < R; j++) sum += half[a][j] * F::G[b][j];
-          packed[place(k, column, a, b)] = float(sum);
+          float* to = packed + place(k, column, a, b);
+          for (int lane = 0; lane < VL; lane++) {
+            double sum = 0;
+            RDI_UNROLL for (int j = 0; j < R; j++) sum += half[a][j][lane] * F::G[b][j];
+            to[lane] = float(sum);
+          }
         }
       }
     }
