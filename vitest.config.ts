@@ -1,10 +1,14 @@
 import { defineConfig } from "vitest/config";
 
+import { wasmFeatures } from "./src/util/wasm-features.js";
+
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     // Processes, not threads: tests start worker_threads of their own and count live bytes.
     pool: "forks",
+    // Node.js 20 has it behind a flag, which the processes that tests start do not get.
+    execArgv: wasmFeatures().relaxedSimd ? [] : ["--experimental-wasm-relaxed-simd"],
     testTimeout: 60_000,
     hookTimeout: 60_000,
     reporters: ["default", "./scripts/summary-reporter.ts"],

@@ -1,7 +1,6 @@
 // The C ABI of core/rdi.h on the CPU.
-#include <new>
-
 #include "adaptive_run.h"
+#include "core/placement_new.h"
 #include "core/plan_decoder.h"
 #include "core/rdi.h"
 #include "core/run_checks.h"

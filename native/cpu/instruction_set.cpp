@@ -14,6 +14,10 @@ const Kernel* findKernel(const char* name);
 namespace baseline {
 const Kernel* findKernel(const char* name);
 }
+#elif defined(__wasm_relaxed_simd__)
+namespace relaxed_simd {
+const Kernel* findKernel(const char* name);
+}
 #elif defined(__wasm_simd128__)
 namespace simd128 {
 const Kernel* findKernel(const char* name);
@@ -45,6 +49,8 @@ constexpr InstructionSet sets[] = {
     {"avx2", hasAvx2, avx2::findKernel},
     {"baseline", always, baseline::findKernel},
 };
+#elif defined(__wasm_relaxed_simd__)
+constexpr InstructionSet sets[] = {{"relaxed-simd", always, relaxed_simd::findKernel}};
 #elif defined(__wasm_simd128__)
 constexpr InstructionSet sets[] = {{"simd128", always, simd128::findKernel}};
 #elif defined(__ARM_NEON)

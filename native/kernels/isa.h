@@ -2,7 +2,9 @@
 // time in an inline namespace of that name, so that the linker never takes one build's function for another's.
 #pragma once
 
-#if defined(__wasm_simd128__)
+#if defined(__wasm_relaxed_simd__)
+#define RDI_ISA relaxed_simd
+#elif defined(__wasm_simd128__)
 #define RDI_ISA simd128
 #elif defined(__AVX512F__) && defined(__AVX512VL__) && defined(__AVX512DQ__) && defined(__AVX512BW__)
 #define RDI_ISA avx512

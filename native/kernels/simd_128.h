@@ -1,4 +1,4 @@
-// What the instruction sets with vectors of 4 floats share: WebAssembly's simd128, NEON, and the baseline of x86-64
+// What the instruction sets with vectors of 4 floats share: WebAssembly's simd128, plain and relaxed, NEON, and the baseline of x86-64
 // (SSE2) and of all others.
 #pragma once
 
@@ -45,6 +45,9 @@ RDI_INLINE vf broadcastLoad(const float* p) {
 RDI_INLINE vf madd(vf a, vf b, vf c) {
 #if defined(__ARM_NEON)
   return reinterpret_cast<vf>(vfmaq_f32(float32x4_t(c), float32x4_t(a), float32x4_t(b)));
+#elif defined(__wasm_relaxed_simd__)
+  return reinterpret_cast<vf>(wasm_f32x4_relaxed_madd(reinterpret_cast<v128_t>(a), reinterpret_cast<v128_t>(b),
+                                                      reinterpret_cast<v128_t>(c)));
 #else
   return a * b + c;
 #endif

@@ -7,6 +7,7 @@ import { AddonError, type AddonAttempt } from "./native/addon-error.js";
 import { cudaDevices, describeNccl, openCuda } from "./native/cuda.js";
 import { findAddon, loadAddon } from "./native/load-addon.js";
 import { NativeBackend } from "./native/native-backend.js";
+import { WASM_INSTRUCTION_SETS } from "./native/wasm-instruction-set.js";
 import { loadWasm } from "./native/wasm-module.js";
 import { ReferenceBackend } from "./reference/reference-backend.js";
 
@@ -25,8 +26,8 @@ export interface BackendOptions {
    */
   readonly precision?: Precision;
   /**
-   * Of `cpu`: the machine code to use (`avx512`, `avx2`, `neon`, `baseline`); the widest that this machine has if absent. The environment variable
-   * `RDI_ISA` stands in for it.
+   * The machine code to use, of `cpu` (`avx512`, `avx2`, `neon`, `baseline`) or of `wasm` (`relaxed-simd`, `simd128`); the widest that this machine
+   * has if absent. The environment variable `RDI_ISA` stands in for it.
    */
   readonly instructionSet?: string | undefined;
   /** Of `cuda`: the number of the GPU, 0 if absent. The environment variable `RDI_DEVICE` stands in for it. */
@@ -51,6 +52,8 @@ interface Candidate {
   readonly description: string;
   /** Whether it is chosen when none is asked for by name. */
   readonly automatic: boolean;
+  /** Where it has others than `cpu`: those that it can be asked for by. */
+  readonly instructionSets?: readonly string[];
   readonly precisions: readonly Precision[];
   readonly open: (options: OpenOptions) => Promise<Backend>;
   /** Where its native code was looked for, and what came of it. */
@@ -89,8 +92,13 @@ const candidates: readonly Candidate[] = [
     name: "wasm",
     description: "WebAssembly with SIMD; threads through shared memory",
     automatic: true,
+    instructionSets: WASM_INSTRUCTION_SETS,
     precisions: FULL_PRECISIONS,
-    open: async ({ threads, precision }) => new NativeBackend(await loadWasm({ threads }), precision),
+    open: async ({ threads, precision, instructionSet }) =>
+      new NativeBackend(
+        await loadWasm({ threads, instructionSet: WASM_INSTRUCTION_SETS.find((set) => set === instructionSet) }),
+        precision,
+      ),
   },
   {
     name: "reference",
@@ -107,6 +115,8 @@ export interface BackendReport {
   readonly description: string;
   readonly available: boolean;
   readonly threads?: number;
+  /** The machine code that it runs, where it has several. */
+  readonly instructionSet?: string;
   /** Why it is not available. */
   readonly reason?: string;
   /** Of `cuda` and `cpu`: where an addon was looked for, in that order, and why one was not taken. */
@@ -128,9 +138,14 @@ function requested(options: BackendOptions): Request {
   const { threads = availableCores(), precision = "fast", instructionSet = process.env.RDI_ISA } = options;
   const device = options.device ?? options.devices ?? process.env.RDI_DEVICE;
   const wishesGpu = device !== undefined || !FULL_PRECISIONS.includes(precision);
-  const wish = instructionSet !== undefined ? "cpu" : wishesGpu ? "cuda" : undefined;
+  const wish = instructionSet !== undefined ? ofInstructionSet(instructionSet) : wishesGpu ? "cuda" : undefined;
   const name = options.backend ?? process.env.RDI_BACKEND ?? wish;
   return { name, threads, precision, instructionSet, devices: numbersOf(device ?? 0) };
+}
+
+/** The backend that has it; `cpu` knows which are none. */
+function ofInstructionSet(name: string): BackendName {
+  return candidates.find(({ instructionSets }) => instructionSets?.includes(name))?.name ?? "cpu";
 }
 
 /** Of a number, several, or the text of the environment: `0` or `0,1`. */
@@ -145,7 +160,10 @@ function numbersOf(device: number | string | readonly number[]): number[] {
 }
 
 /** @throws ArgumentError on what no backend, or not the one of that name, can be asked for */
-function expectPossible({ name, threads, precision }: Request, { device, devices }: BackendOptions): void {
+function expectPossible(
+  { name, threads, precision }: Request,
+  { device, devices, instructionSet }: BackendOptions,
+): void {
   expectArgument(device === undefined || devices === undefined, "device", "nothing beside devices", device);
   if (!Number.isInteger(threads) || threads < 1 || threads > MAX_THREADS) {
     throw new ArgumentError(`Expected 1 to ${MAX_THREADS} threads but received ${threads}`);
@@ -165,6 +183,9 @@ function expectPossible({ name, threads, precision }: Request, { device, devices
       .join(" or ")}`;
   const precise = (candidate: Candidate): boolean => candidate.precisions.includes(precision);
   expectArgument(precise(named), `precision ${precision}`, backends(precise), name);
+  const compiled = ({ name }: Candidate): boolean =>
+    instructionSet === undefined || name === ofInstructionSet(instructionSet);
+  expectArgument(compiled(named), `instruction set ${instructionSet}`, backends(compiled), name);
   const several = (candidate: Candidate): boolean => candidate.devices !== undefined;
   const asked = devices ?? (device === undefined ? [] : [device]);
   const what = `${asked.length === 1 ? "device" : "devices"} ${asked.join()}`;
@@ -216,7 +237,8 @@ export async function describeBackends(options: BackendOptions = {}): Promise<Ba
     };
     try {
       const backend = await open({ ...request, precision: "fast" });
-      reports.push({ ...candidate, available: true, threads: backend.threads });
+      const { threads, instructionSet } = backend;
+      reports.push({ ...candidate, available: true, threads, ...(instructionSet !== undefined && { instructionSet }) });
       backend.dispose();
     } catch (error) {
       const why =

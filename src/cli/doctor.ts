@@ -8,7 +8,7 @@ import { integer } from "./numbers.js";
 import { print, table } from "./output.js";
 import { packageVersion } from "../util/package-version.js";
 import { platformName } from "../util/platform-name.js";
-import { wasmFeatures } from "./wasm-features.js";
+import { wasmFeatures } from "../util/wasm-features.js";
 
 export function addDoctor(program: Command): void {
   addCommand(program, "doctor", "Try every backend, and say what works on this machine and why the rest does not.", [
@@ -34,11 +34,22 @@ async function examine(threads: number | undefined) {
     cores: availableCores(),
     wasm: wasmFeatures(),
     backends: reports.map(
-      ({ name, description, available, threads: used, reason, attempts, devices, nccl, solutions }) => ({
+      ({
+        name,
+        description,
+        available,
+        threads: used,
+        instructionSet,
+        reason,
+        attempts,
+        devices,
+        nccl,
+        solutions,
+      }) => ({
         name,
         tried: description,
         available,
-        ...defined({ threads: used, reason, attempts, devices, nccl, solutions }),
+        ...defined({ threads: used, instructionSet, reason, attempts, devices, nccl, solutions }),
       }),
     ),
   };
@@ -54,14 +65,15 @@ function healthText({ version, node, platform, cores, wasm, backends }: Health):
     `rdi-net ${version}, Node.js ${node} on ${platform}, ${cores} cores`,
     `WebAssembly: ${features.map(([name, there]) => `${name} ${there ? "yes" : "no"}`).join(", ")}`,
     table(
-      ["backend", "what was tried", "result", "threads"],
-      backends.map(({ name, tried, available, threads }) => [
+      ["backend", "what was tried", "result", "instructions", "threads"],
+      backends.map(({ name, tried, available, instructionSet, threads }) => [
         name,
         tried,
         available ? pc.green("works") : pc.red("does not work"),
+        instructionSet ?? "",
         threads ?? "",
       ]),
-      3,
+      4,
     ),
     ...backends.flatMap(backendLines),
   ].join("\n");

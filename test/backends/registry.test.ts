@@ -29,7 +29,16 @@ describe("createBackend", () => {
     await expect(createBackend()).rejects.toThrow(BackendError);
     await expect(createBackend({ backend: "cpu" })).rejects.toThrow(/cpu/);
     using wasm = await createBackend({ backend: "wasm", threads: 1 });
-    expect(wasm.instructionSet).toBe("simd128");
+    expect(wasm.instructionSet).toBe("relaxed-simd");
+  });
+
+  it.each(["relaxed-simd", "simd128"])("takes WebAssembly where its instruction set %s is asked for", async (name) => {
+    vi.stubEnv("RDI_ISA", name);
+    using backend = await createBackend({ threads: 1 });
+    expect([backend.name, backend.instructionSet]).toEqual(["wasm", name]);
+    await expect(createBackend({ backend: "cpu", instructionSet: name })).rejects.toThrow(
+      `Expected backend wasm for instruction set ${name} but received "cpu"`,
+    );
   });
 
   it.skipIf(findAddon().addon === undefined)("forces an instruction set that this machine has", async () => {

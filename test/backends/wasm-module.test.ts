@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 
 import type { NativeAbi } from "../../src/backends/native/abi.js";
 import { loadWasm } from "../../src/backends/native/wasm-module.js";
@@ -49,6 +49,22 @@ describe.each([1, 2])("the memory of a WebAssembly module with %i thread(s)", (t
       "Expected an address, a multiple of 4, for buffer 1 but received 0",
     );
     abi.planDestroy(plan);
+  });
+});
+
+describe("where WebAssembly has no relaxed SIMD", () => {
+  beforeAll(() => void vi.spyOn(WebAssembly, "validate").mockReturnValue(false));
+  afterAll(() => void vi.restoreAllMocks());
+
+  it("the plain module is taken", async () => {
+    using abi = await loadWasm({ threads: 1 });
+    expect(abi.instructionSet).toBe("simd128");
+  });
+
+  it("the other is refused", async () => {
+    await expect(loadWasm({ threads: 1, instructionSet: "relaxed-simd" })).rejects.toThrow(
+      "Expected WebAssembly's relaxed SIMD for relaxed-simd but found none here",
+    );
   });
 });
 

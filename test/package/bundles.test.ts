@@ -7,7 +7,7 @@ import { temporaryFolder } from "../cli/rdi.js";
 import { describePackages, install } from "./installation.js";
 import { CLASSIFY, classified } from "./jobs.js";
 
-const ENGINE_FILES = ["wasm/rdi-simd.wasm", "wasm/rdi-simd-threads.wasm", "backends/native/wasm-worker.mjs"];
+const ENGINE_FILES = ["wasm/rdi-simd.wasm", "wasm/rdi-relaxed-simd.wasm", "backends/native/wasm-worker.mjs"];
 
 describePackages("a program that a bundler has made one file", async () => {
   const installation = await install();

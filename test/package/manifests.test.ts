@@ -137,7 +137,7 @@ describePackages("the packed root package", async () => {
   it("holds the build, and the sources to build an addon from", () => {
     const paths = packed.files.map(({ path }) => path);
     const needed = ["dist/index.js", "dist/index.cjs", "dist/index.d.cts", "dist/browser.js", "dist/cli/main.js"];
-    const wasm = ["dist/wasm/rdi-simd.wasm", "dist/wasm/rdi-simd-threads.wasm", "dist/backends/native/wasm-worker.mjs"];
+    const wasm = ["dist/wasm/rdi-simd.wasm", "dist/wasm/rdi-relaxed-simd.wasm", "dist/backends/native/wasm-worker.mjs"];
     const sources = ["binding.gyp", "native/core/rdi.h", "LICENSE", "README.md", "CHANGELOG.md"];
     expect(paths).toEqual(expect.arrayContaining([...needed, ...wasm, ...sources]));
     expect(paths.filter((path) => /^(src|test|npm|build|bench|native\/cuda)\/|\.node$|\.stamp$/.test(path))).toEqual(

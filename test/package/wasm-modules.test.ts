@@ -2,32 +2,31 @@ import { readFile } from "node:fs/promises";
 
 import { describe, expect, it } from "vitest";
 
-const compile = async (name: string): Promise<WebAssembly.Module> =>
-  WebAssembly.compile(await readFile(new URL(`../../dist/wasm/${name}.wasm`, import.meta.url)));
+import { withMemoryShared } from "../../src/backends/native/memory-import.mjs";
 
-describe("the WebAssembly modules need no glue", () => {
-  it("rdi-simd imports nothing and exports its memory", async () => {
-    const module = await compile("rdi-simd");
-    expect(WebAssembly.Module.imports(module)).toEqual([]);
-    const { memory } = new WebAssembly.Instance(module).exports;
-    expect(memory).toBeInstanceOf(WebAssembly.Memory);
+const read = async (name: string): Promise<Uint8Array<ArrayBuffer>> =>
+  new Uint8Array(await readFile(new URL(`../../dist/wasm/${name}.wasm`, import.meta.url)));
+
+describe.each(["rdi-simd", "rdi-relaxed-simd"])("the WebAssembly module %s", async (name) => {
+  const bytes = await read(name);
+
+  it("imports nothing but a memory of its own", async () => {
+    const module = await WebAssembly.compile(bytes);
+    expect(WebAssembly.Module.imports(module)).toEqual([{ module: "env", name: "memory", kind: "memory" }]);
+    const memory = new WebAssembly.Memory({ initial: 64, maximum: 65536 });
+    expect(new WebAssembly.Instance(module, { env: { memory } }).exports).toHaveProperty("rdi_engine_create");
   });
 
-  it("rdi-simd-threads imports only the memory that its workers share", async () => {
-    const module = await compile("rdi-simd-threads");
-    expect(WebAssembly.Module.imports(module)).toEqual([{ module: "env", name: "memory", kind: "memory" }]);
+  it("takes one that its workers share when it is marked so", async () => {
+    const module = await WebAssembly.compile(withMemoryShared(bytes, true));
     const memory = new WebAssembly.Memory({ initial: 64, maximum: 65536, shared: true });
     const { __stack_pointer: stackPointer } = new WebAssembly.Instance(module, { env: { memory } }).exports;
     expect(stackPointer).toBeInstanceOf(WebAssembly.Global);
   });
+});
 
-  it("both export the same functions", async () => {
-    const functions = async (name: string): Promise<string[]> =>
-      WebAssembly.Module.exports(await compile(name))
-        .filter((entry) => entry.kind === "function")
-        .map((entry) => entry.name);
-    const exported = await functions("rdi-simd");
-    expect(exported).toContain("rdi_engine_create");
-    expect(await functions("rdi-simd-threads")).toEqual(exported);
-  });
+it("the WebAssembly modules export the same", async () => {
+  const exportsOf = async (name: string): Promise<WebAssembly.ModuleExportDescriptor[]> =>
+    WebAssembly.Module.exports(await WebAssembly.compile(await read(name)));
+  expect(await exportsOf("rdi-relaxed-simd")).toEqual(await exportsOf("rdi-simd"));
 });

@@ -52,8 +52,8 @@ const [widest, ...narrower] = instructionSets();
 
 /** The backends that run graphs at speed, each checked against `reference`. */
 export const fastBackends: readonly BackendUnderTest[] = [
-  await registered("wasm, 1 thread", { backend: "wasm", threads: 1 }),
-  await registered("wasm, 2 threads", { backend: "wasm", threads: 2 }),
+  await registered("wasm, simd128, 1 thread", { backend: "wasm", threads: 1, instructionSet: "simd128" }),
+  await registered("wasm, relaxed-simd, 2 threads", { backend: "wasm", threads: 2, instructionSet: "relaxed-simd" }),
   await registered(`cpu, ${widest}, 1 thread`, { backend: "cpu", threads: 1, instructionSet: widest }),
   await registered(`cpu, ${widest}, 2 threads`, { backend: "cpu", threads: 2, instructionSet: widest }),
   ...(await Promise.all(

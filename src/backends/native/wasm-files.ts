@@ -8,7 +8,7 @@ import { installedFile } from "./addon-package.js";
 /** The files of the engine as WebAssembly, as they lie in this package: three levels up from this file, in src/ as in dist/. */
 const IN_PACKAGE = {
   "rdi-simd.wasm": new URL("../../../dist/wasm/rdi-simd.wasm", thisFile(import.meta.url)),
-  "rdi-simd-threads.wasm": new URL("../../../dist/wasm/rdi-simd-threads.wasm", thisFile(import.meta.url)),
+  "rdi-relaxed-simd.wasm": new URL("../../../dist/wasm/rdi-relaxed-simd.wasm", thisFile(import.meta.url)),
   "wasm-worker.mjs": new URL("./wasm-worker.mjs", thisFile(import.meta.url)),
 };
 export type WasmFile = keyof typeof IN_PACKAGE;

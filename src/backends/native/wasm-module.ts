@@ -2,12 +2,14 @@ import { readFile } from "node:fs/promises";
 import { Worker } from "node:worker_threads";
 
 import { BackendError, expectArgument } from "../../util/errors.js";
+import { wasmFeatures } from "../../util/wasm-features.js";
 import type { AdaptiveRunArguments, NativeAbi, OrdinaryRunArguments, Pointer } from "./abi.js";
+import { withMemoryShared } from "./memory-import.mjs";
 import { wasmFile, type WasmFile } from "./wasm-files.js";
+import { widestSimd, type WasmInstructionSet } from "./wasm-instruction-set.js";
 
 /** What the modules of `wasm/` export: the functions of `native/core/rdi.h`. */
 interface EngineExports {
-  readonly memory?: WebAssembly.Memory;
   rdi_engine_create(workers: number, isa: Pointer, device: number, precision: number): Pointer;
   rdi_worker_stack(engine: Pointer, worker: number): Pointer;
   rdi_alloc(engine: Pointer, bytes: number): Pointer;
@@ -41,66 +43,82 @@ interface EngineExports {
 }
 
 export interface WasmOptions {
-  /** Workers that share the work, the calling thread included: 1 to 256. 1 takes the module without threads. */
+  /** Workers that share the work, the calling thread included: 1 to 256. */
   readonly threads: number;
+  /** The module; the fastest that this host takes if absent. */
+  readonly instructionSet?: WasmInstructionSet | undefined;
 }
 
 /** The most that `native/cpu/thread_pool.h` allows. */
 const maxThreads = 256;
-/** The limits that wasm/CMakeLists.txt gives the modules, in pages of 64 KiB: a memory that threads share is made out here. */
-const sharedMemoryPages = { initial: 64, maximum: 65536 };
+/** The limits that wasm/CMakeLists.txt gives the modules, in pages of 64 KiB. */
+const memoryPages = { initial: 64, maximum: 65536 };
+
 /**
  * Starts a WebAssembly engine. Its threads do not keep the process alive; `dispose()` ends them.
  *
- * @throws BackendError if the module is not built or cannot be started
+ * @throws ArgumentError on such a number of threads; BackendError if the module is not built, cannot be started, or is one that this host does not take
  */
-export async function loadWasm({ threads }: WasmOptions): Promise<NativeAbi> {
+export async function loadWasm({ threads, instructionSet = widestSimd() }: WasmOptions): Promise<NativeAbi> {
   expectArgument(
     Number.isInteger(threads) && threads >= 1 && threads <= maxThreads,
     "threads",
     `an integer from 1 to ${maxThreads}`,
     threads,
   );
-  if (threads === 1) {
-    const { exports } = await WebAssembly.instantiate(await compiled("rdi-simd.wasm"));
-    const engine = exports as unknown as EngineExports;
-    return new WasmEngine(engine, engine.memory!, 1, []);
+  if (instructionSet === "relaxed-simd" && !wasmFeatures().relaxedSimd) {
+    throw new BackendError(
+      "Expected WebAssembly's relaxed SIMD for relaxed-simd but found none here (Node.js 20 has it with --experimental-wasm-relaxed-simd)",
+    );
   }
-  const module = await compiled("rdi-simd-threads.wasm");
-  const memory = new WebAssembly.Memory({ ...sharedMemoryPages, shared: true });
+  const shared = threads > 1;
+  const module = await compiled(instructionSet, shared);
+  const memory = new WebAssembly.Memory({ ...memoryPages, shared });
   const { exports } = await WebAssembly.instantiate(module, { env: { memory } });
-  return startThreads(module, exports as unknown as EngineExports, memory, threads);
+  const instance = { module, exports: exports as unknown as EngineExports, memory, instructionSet };
+  return shared ? startThreads(instance, threads) : new WasmEngine(instance, 1, []);
+}
+
+/** An instance of a module on its memory. */
+interface Instance {
+  readonly module: WebAssembly.Module;
+  readonly exports: EngineExports;
+  readonly memory: WebAssembly.Memory;
+  readonly instructionSet: WasmInstructionSet;
 }
 
 const modules = new Map<string, Promise<WebAssembly.Module>>();
 
 /** A module is compiled once for all engines of the process. */
-function compiled(name: WasmFile): Promise<WebAssembly.Module> {
-  let module = modules.get(name);
+function compiled(instructionSet: WasmInstructionSet, shared: boolean): Promise<WebAssembly.Module> {
+  const key = `${instructionSet} ${shared ? "shared" : "own"} memory`;
+  let module = modules.get(key);
   if (module === undefined) {
-    module = compile(name);
-    modules.set(name, module);
+    module = compile(MODULE_FILES[instructionSet], shared);
+    modules.set(key, module);
   }
   return module;
 }
 
-async function compile(name: WasmFile): Promise<WebAssembly.Module> {
+const MODULE_FILES: Readonly<Record<WasmInstructionSet, WasmFile>> = {
+  simd128: "rdi-simd.wasm",
+  "relaxed-simd": "rdi-relaxed-simd.wasm",
+};
+
+async function compile(name: WasmFile, shared: boolean): Promise<WebAssembly.Module> {
   const file = wasmFile(name);
   try {
-    return await WebAssembly.compile(await readFile(file));
+    const bytes = await readFile(file);
+    return await WebAssembly.compile(shared ? withMemoryShared(bytes, true) : bytes);
   } catch (cause) {
     throw new BackendError(`Expected the WebAssembly engine in ${file}: ${String(cause)}`, { cause });
   }
 }
 
-async function startThreads(
-  module: WebAssembly.Module,
-  exports: EngineExports,
-  memory: WebAssembly.Memory,
-  threads: number,
-): Promise<NativeAbi> {
+async function startThreads(instance: Instance, threads: number): Promise<NativeAbi> {
+  const { module, memory, exports } = instance;
   const workers: Worker[] = [];
-  const engine = new WasmEngine(exports, memory, threads, workers);
+  const engine = new WasmEngine(instance, threads, workers);
   const ready: Promise<void>[] = [];
   for (let worker = 1; worker < threads; worker++) {
     const workerData = {
@@ -134,7 +152,7 @@ const nothingPending = Promise.resolve();
 
 class WasmEngine implements NativeAbi {
   readonly name = "wasm";
-  readonly instructionSet = "simd128";
+  readonly instructionSet: WasmInstructionSet;
   readonly threads: number;
   readonly engine: Pointer;
   readonly #exports: EngineExports;
@@ -142,7 +160,8 @@ class WasmEngine implements NativeAbi {
   readonly #workers: readonly Worker[];
   #disposed = false;
 
-  constructor(exports: EngineExports, memory: WebAssembly.Memory, threads: number, workers: readonly Worker[]) {
+  constructor({ exports, memory, instructionSet }: Instance, threads: number, workers: readonly Worker[]) {
+    this.instructionSet = instructionSet;
     this.#exports = exports;
     this.#memory = memory;
     this.#workers = workers;
