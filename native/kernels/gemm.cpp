@@ -31,6 +31,25 @@ struct Vectors {
   static constexpr int count = N;
 };
 
+// Calls visit(Vectors<N>) for N vectors, of which there are 1 to `most`: 2 or 4.
+template <int most, class Visit>
+RDI_INLINE void withVectors(int32_t vectors, Visit visit) {
+  switch (vectors) {
+    case 4:
+      if constexpr (most == 4) visit(Vectors<4>{});
+      break;
+    case 3:
+      if constexpr (most == 4) visit(Vectors<3>{});
+      break;
+    case 2:
+      visit(Vectors<2>{});
+      break;
+    default:
+      visit(Vectors<1>{});
+      break;
+  }
+}
+
 // The rows of the next smaller tile, for those that are left over.
 constexpr int smaller(int rows) { return rows > 8 ? 8 : rows > 4 ? 4 : rows - 1; }
 
@@ -46,7 +65,7 @@ RDI_INLINE void multiplyTile(const float* a, ptrdiff_t pitch, const Runs& runs, 
   const ptrdiff_t gap = runs.step - runs.length;
   for (int32_t run = runs.count; run > 0; run--) {
     const float* const end = b + size_t(runs.length) * (N * VL);
-    RDI_NO_UNROLL for (; b != end; b += N * VL) {
+    RDI_UNROLL_BY_4 for (; b != end; b += N * VL) {
       vf column[N];
       RDI_UNROLL for (int n = 0; n < N; n++) column[n] = load(b + n * VL);
       RDI_UNROLL for (int m = 0; m < M; m++) {
@@ -111,19 +130,7 @@ void multiplyPanel(const RowGrid& grid, const float* a, const Panel& panel, floa
 template <int M, int N>
 RDI_INLINE void multiplyMatrixRows(int32_t depth, int32_t columns, const float* a, const float* b, float* c) {
   vf acc[M][N] = {};
-  constexpr int groups = (M + 2) / 3;
-  const float* group[groups];
-  RDI_UNROLL for (int g = 0; g < groups; g++) group[g] = a + 3 * g * ptrdiff_t(depth);
-  const float* const end = b + size_t(depth) * (N * VL);
-  RDI_UNROLL_BY_4 for (; b != end; b += N * VL) {
-    vf column[N];
-    RDI_UNROLL for (int n = 0; n < N; n++) column[n] = load(b + n * VL);
-    RDI_UNROLL for (int m = 0; m < M; m++) {
-      const vf row = broadcastLoad(group[m / 3] + m % 3 * ptrdiff_t(depth));
-      RDI_UNROLL for (int n = 0; n < N; n++) acc[m][n] = madd(row, column[n], acc[m][n]);
-    }
-    RDI_UNROLL for (int g = 0; g < groups; g++) group[g]++;
-  }
+  multiplyTile<M, N>(a, depth, Runs{1, depth, depth}, b, acc);
   RDI_UNROLL for (int m = 0; m < M; m++) {
     RDI_UNROLL for (int n = 0; n < N; n++) store(c + m * ptrdiff_t(columns) + n * VL, acc[m][n]);
   }
@@ -138,25 +145,6 @@ RDI_INLINE void multiplyMatrixPanel(int32_t rows, int32_t depth, int32_t columns
   }
   if constexpr (M > 1) {
     if (rows > 0) multiplyMatrixPanel<smaller(M), N>(rows, depth, columns, a, b, c);
-  }
-}
-
-// Calls withVectors(integral constant N) for a panel of `width` columns, which has N vectors.
-template <class WithVectors>
-RDI_INLINE void forPanel(int32_t width, WithVectors withVectors) {
-  switch (ceilDiv(width, VL)) {
-    case 4:
-      if constexpr (panelVectors == 4) withVectors(Vectors<4>{});
-      break;
-    case 3:
-      if constexpr (panelVectors == 4) withVectors(Vectors<3>{});
-      break;
-    case 2:
-      withVectors(Vectors<2>{});
-      break;
-    default:
-      withVectors(Vectors<1>{});
-      break;
   }
 }
 
@@ -243,7 +231,8 @@ void multiply(const RowGrid& rowGrid, const float* a, const Runs& runs, const fl
     const int32_t width = columns - first < panelColumns ? columns - first : panelColumns;
     const float* weights = packed + size_t(first) * size_t(runs.total());
     const Panel panel{grid.aPixel, grid.cPixel, runs, weights, first, width, epilogue};
-    forPanel(width, [&](auto vectors) { multiplyPanel<vectors.count>(grid, a, panel, c); });
+    withVectors<panelVectors>(ceilDiv(width, VL),
+                              [&](auto vectors) { multiplyPanel<vectors.count>(grid, a, panel, c); });
   }
 }
 
@@ -254,7 +243,7 @@ void multiplyMatrix(int32_t rows, int32_t depth, int32_t columns, const float* a
     // The weights of all points of a Winograd convolution follow one another, outgrow the second-level cache and stream
     // through it: the panel after this one is fetched meanwhile.
     for (size_t i = 0; i < panel; i += 16) __builtin_prefetch(packed + panel + i, 0, 2);
-    forPanel(width, [&](auto vectors) {
+    withVectors<panelVectors>(ceilDiv(width, VL), [&](auto vectors) {
       multiplyMatrixPanel<tileRows<vectors.count>(), vectors.count>(rows, depth, columns, a, packed, c + first);
     });
     packed += panel;
@@ -269,20 +258,8 @@ void accumulateOuter(const OuterGrid& grid, const float* a, int32_t height, cons
     const int32_t vectors = hasMasks ? ceilDiv(left, VL) : left < VL ? 1 : left / VL;
     const int32_t taken = vectors < outerVectors ? vectors : outerVectors;
     const size_t lanes = size_t(left - (taken - 1) * VL);
-    switch (taken) {
-      case 4:
-        if constexpr (outerVectors == 4) accumulatePanel<4>(grid, a, height, b + j, lanes, c + j, cRow);
-        break;
-      case 3:
-        if constexpr (outerVectors == 4) accumulatePanel<3>(grid, a, height, b + j, lanes, c + j, cRow);
-        break;
-      case 2:
-        accumulatePanel<2>(grid, a, height, b + j, lanes, c + j, cRow);
-        break;
-      default:
-        accumulatePanel<1>(grid, a, height, b + j, lanes, c + j, cRow);
-        break;
-    }
+    withVectors<outerVectors>(
+        taken, [&](auto vectors) { accumulatePanel<vectors.count>(grid, a, height, b + j, lanes, c + j, cRow); });
     j += taken * VL;
   }
 }

@@ -52,7 +52,7 @@ interface Candidate {
   readonly description: string;
   /** Whether it is chosen when none is asked for by name. */
   readonly automatic: boolean;
-  /** Where it has others than `cpu`: those that it can be asked for by. */
+  /** Those that it can be asked for by, of its own: all other names are for `cpu` to know. */
   readonly instructionSets?: readonly string[];
   readonly precisions: readonly Precision[];
   readonly open: (options: OpenOptions) => Promise<Backend>;
@@ -94,6 +94,7 @@ const candidates: readonly Candidate[] = [
     automatic: true,
     instructionSets: WASM_INSTRUCTION_SETS,
     precisions: FULL_PRECISIONS,
+    // RDI_ISA may name one of the processor, which says nothing here.
     open: async ({ threads, precision, instructionSet }) =>
       new NativeBackend(
         await loadWasm({ threads, instructionSet: WASM_INSTRUCTION_SETS.find((set) => set === instructionSet) }),
