@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 import { wasmFeatures } from "./src/util/wasm-features.js";
@@ -9,8 +10,10 @@ export default defineConfig({
     pool: "forks",
     // Node.js 20 has it behind a flag, which the processes that tests start do not get.
     execArgv: wasmFeatures().relaxedSimd ? [] : ["--experimental-wasm-relaxed-simd"],
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    maxWorkers: availableParallelism(),
+    // These end what hangs. CUDA's emulator may take a minute or two for a test on a busy machine.
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
     reporters: ["default", "./scripts/summary-reporter.ts"],
   },
 });

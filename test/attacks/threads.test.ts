@@ -7,7 +7,7 @@ import { initialParams } from "../../src/nn/exit-model.js";
 import { Network } from "../../src/nn/network.js";
 import { fastBackends } from "../support/backends.js";
 
-const COUNT = 21;
+const COUNT = 11;
 const { images, labels } = readFirst(digits({ split: "test", length: COUNT }), COUNT);
 const available = fastBackends.filter(({ unavailable }) => unavailable === undefined);
 
