@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Backend } from "../backends/backend.js";
+import type { Backend, HostArray } from "../backends/backend.js";
 import { readSafetensors, writeSafetensors, type Safetensors, type StoredTensor } from "../formats/safetensors.js";
 import { modelByName, models } from "../models/index.js";
 import type { ExitModel } from "../nn/exit-model.js";
@@ -9,6 +9,7 @@ import { FormatError, RdiError } from "../util/errors.js";
 import { parseJson } from "../util/json-file.js";
 import { quote } from "../util/quote.js";
 import { classify, type Classification, type ClassifyOptions } from "./classify.js";
+import { INT8, quantizedNetwork, storedQuantized } from "./quantized-weights.js";
 import { checkPolicy, lastExitPolicy, policySchema, type ExitPolicy } from "./policy.js";
 
 /** A network with the policy by which images leave it. */
@@ -21,7 +22,7 @@ export class AdaptiveNetwork extends Network {
   constructor(
     model: ExitModel,
     backend: Backend,
-    weights: ReadonlyMap<string, Float32Array>,
+    weights: ReadonlyMap<string, HostArray>,
     policy: ExitPolicy = lastExitPolicy(model),
     training: TrainingRecord = {},
   ) {
@@ -57,18 +58,29 @@ const recordSchema = z.record(z.string(), z.unknown());
  */
 export async function load(path: string, { backend }: { readonly backend: Backend }): Promise<AdaptiveNetwork> {
   const { tensors, metadata } = await readSafetensors(path);
-  const model = namedModel(path, metadata);
-  const weights = weightsOf(model, tensors, path);
+  const { model, parameters } = networkOf(namedModel(path, metadata), { tensors, metadata }, path);
   const policy =
     metadata.policy === undefined ? undefined : parseMetadata(path, "policy", metadata.policy, policySchema);
   const training =
     metadata.training === undefined ? undefined : parseMetadata(path, "training", metadata.training, recordSchema);
   try {
-    return new AdaptiveNetwork(model, backend, weights, policy, training);
+    return new AdaptiveNetwork(model, backend, parameters, policy, training);
   } catch (error) {
     if (error instanceof RdiError) throw new FormatError(path, error.message);
     throw error;
   }
+}
+
+/** The model of a weights file as it computes, in floats or in integers, and its parameters. @throws FormatError if they do not fit */
+export function networkOf(
+  model: ExitModel,
+  { tensors, metadata }: Safetensors,
+  path: string,
+): { readonly model: ExitModel; readonly parameters: ReadonlyMap<string, HostArray> } {
+  const { quantization } = metadata;
+  if (quantization === undefined) return { model, parameters: weightsOf(model, tensors, path) };
+  if (quantization === INT8) return quantizedNetwork(model, tensors, path);
+  throw new FormatError(path, `Expected ${INT8} for the metadata quantization but received ${quote(quantization)}`);
 }
 
 /** The model that a weights file is for, by its metadata. @throws FormatError if the file is none of this package, or of an unknown model */
@@ -144,14 +156,21 @@ export function storedWeights(
  */
 export async function save(
   path: string,
-  net: Pick<Network, "model" | "weights">,
+  net: Pick<Network, "model" | "parameters">,
   { policy, training = {} }: { readonly policy: ExitPolicy; readonly training?: TrainingRecord },
 ): Promise<void> {
-  checkPolicy(net.model, policy);
-  await writeSafetensors(path, storedWeights(net.model.params, await net.weights()), {
+  const { model } = net;
+  checkPolicy(model, policy);
+  const quantized = model.quantization !== undefined;
+  const parameters = await net.parameters();
+  const tensors = quantized
+    ? storedQuantized({ model, parameters })
+    : storedWeights(model.params, parameters as Map<string, Float32Array>);
+  await writeSafetensors(path, tensors, {
     format: FORMAT,
-    model: net.model.name,
-    classes: String(net.model.classes),
+    model: model.name,
+    classes: String(model.classes),
+    ...(quantized && { quantization: INT8 }),
     policy: JSON.stringify(policy),
     training: JSON.stringify(training),
   });

@@ -29,6 +29,8 @@ export {
   type PolicyObjective,
   type PolicyPoint,
 } from "./optimize-policy.js";
+export { quantize, type QuantizeOptions } from "./quantize.js";
+export type { QuantizedNetwork } from "./quantized-weights.js";
 export type { PolicySample } from "./policy-search.js";
 export { ABOVE_ANY_ENTROPY, checkPolicy, lastExitPolicy, policyMacs, type ExitPolicy } from "./policy.js";
 export { sweep, type SweepPoint } from "./sweep.js";
