@@ -4,8 +4,9 @@ import { readSafetensors, writeSafetensors, type Safetensors, type StoredTensor 
 import { modelByName, models } from "../models/index.js";
 import type { ExitModel } from "../nn/exit-model.js";
 import { Network } from "../nn/network.js";
+import { expectFloat } from "../nn/quantized-model.js";
 import { concreteShape, formatSpec } from "../ops/spec.js";
-import { FormatError, RdiError } from "../util/errors.js";
+import { ArgumentError, FormatError, RdiError } from "../util/errors.js";
 import { parseJson } from "../util/json-file.js";
 import { quote } from "../util/quote.js";
 import { classify, type Classification, type ClassifyOptions } from "./classify.js";
@@ -136,36 +137,58 @@ export function weightsOf(
   return weights;
 }
 
-/** The values of parameters as a file holds them. */
+/** How a file holds the numbers of a network of floats. */
+export type WeightsDtype = "F32" | "F16";
+
+/**
+ * The values of parameters as a file holds them.
+ *
+ * @throws ArgumentError if a number is beyond the range of `dtype`
+ */
 export function storedWeights(
   params: ExitModel["params"],
   weights: ReadonlyMap<string, Float32Array>,
+  dtype: WeightsDtype = "F32",
 ): Map<string, StoredTensor> {
   return new Map(
-    [...params].map(([name, { spec }]) => [
-      name,
-      { dtype: "F32", shape: concreteShape(spec, 1), data: weights.get(name)! },
-    ]),
+    [...params].map(([name, { spec }]) => {
+      const data = weights.get(name)!;
+      const tooLarge = dtype === "F16" ? data.find((value) => Math.abs(value) >= F16_OVERFLOW) : undefined;
+      if (tooLarge !== undefined)
+        throw new ArgumentError(`Expected numbers under ${F16_OVERFLOW} for ${name} in F16 but received ${tooLarge}`);
+      return [name, { dtype, shape: concreteShape(spec, 1), data }];
+    }),
   );
+}
+
+/** What would be rounded to infinity. */
+const F16_OVERFLOW = 65520;
+
+export interface SaveOptions {
+  readonly policy: ExitPolicy;
+  readonly training?: TrainingRecord;
+  /** How numbers are stored, F32 by default; F16 takes half the bytes, and rounds. Of a network in int8 it must be absent. */
+  readonly dtype?: WeightsDtype;
 }
 
 /**
  * Writes a network's weights, its policy and its training settings, atomically.
  *
- * @throws ArgumentError if the policy does not fit; RdiError if the file cannot be written
+ * @throws ArgumentError if the policy does not fit, or a weight is beyond the range of `dtype`; RdiError if the file cannot be written
  */
 export async function save(
   path: string,
   net: Pick<Network, "model" | "parameters">,
-  { policy, training = {} }: { readonly policy: ExitPolicy; readonly training?: TrainingRecord },
+  { policy, training = {}, dtype }: SaveOptions,
 ): Promise<void> {
   const { model } = net;
   checkPolicy(model, policy);
   const quantized = model.quantization !== undefined;
+  if (quantized && dtype !== undefined) expectFloat(model, dtype);
   const parameters = await net.parameters();
   const tensors = quantized
     ? storedQuantized({ model, parameters })
-    : storedWeights(model.params, parameters as Map<string, Float32Array>);
+    : storedWeights(model.params, parameters as Map<string, Float32Array>, dtype);
   await writeSafetensors(path, tensors, {
     format: FORMAT,
     model: model.name,

@@ -1,4 +1,11 @@
-export { AdaptiveNetwork, load, save, type TrainingRecord } from "./adaptive-network.js";
+export {
+  AdaptiveNetwork,
+  load,
+  save,
+  type SaveOptions,
+  type TrainingRecord,
+  type WeightsDtype,
+} from "./adaptive-network.js";
 export {
   calibrate,
   calibrateEqual,

@@ -46,7 +46,7 @@ export class Network implements Disposable {
 
   /** Copies the weights out. @throws ArgumentError if the network computes in integers */
   async weights(): Promise<Map<string, Float32Array>> {
-    expectFloat(this.model, "its weights as floats");
+    expectFloat(this.model, "weights as floats");
     return (await this.parameters()) as Map<string, Float32Array>;
   }
 

@@ -177,10 +177,10 @@ function rangeOf(model: ExitModel, ranges: InputRanges, layer: string): InputRan
 /** What the values of a graph input of images lie in. */
 export const IMAGE_RANGE: InputRange = { high: 1, signed: false };
 
-/** @throws ArgumentError unless the model computes in floats: for what needs gradients */
+/** @throws ArgumentError unless the model computes in floats */
 export function expectFloat(model: ExitModel, what: string): void {
   if (model.quantization !== undefined)
     throw new ArgumentError(
-      `Expected a model of floats for ${what} but received ${model.name} in int8, which has no gradients; take the weights that it was quantized from`,
+      `Expected a network of floats for ${what} but received ${model.name} in int8: take the weights that it was quantized from`,
     );
 }
