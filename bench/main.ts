@@ -4,6 +4,7 @@ import { benchAdaptive } from "./adaptive.js";
 import { benchKernels } from "./kernels.js";
 import { benchCpu, benchNetwork } from "./network.js";
 import type { Row } from "./row.js";
+import { benchQuantized } from "./quantized.js";
 import { benchTraining } from "./training.js";
 import { formatRows, machine, writeFigures } from "./report.js";
 
@@ -13,6 +14,7 @@ const parts = {
   cpu: benchCpu,
   adaptive: benchAdaptive,
   training: benchTraining,
+  int8: benchQuantized,
 };
 type Part = keyof typeof parts;
 

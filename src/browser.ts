@@ -22,6 +22,7 @@ export { classify } from "./inference/classify.js";
 export { evaluate } from "./inference/evaluate.js";
 export { optimizePolicy } from "./inference/optimize-policy.js";
 export { policyMacs } from "./inference/policy.js";
+export { quantize } from "./inference/quantize.js";
 export { presets } from "./training/presets.js";
 export { digits } from "./data/digits.js";
 export { ArgumentError, BackendError, DivergedError, FormatError, RdiError, ShapeError } from "./util/errors.js";
