@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { addAttack } from "./attack.js";
+import { addBench } from "./bench.js";
 import { addCalibrate } from "./calibrate.js";
 import { addClassify } from "./classify.js";
 import { addDoctor } from "./doctor.js";
@@ -31,6 +32,7 @@ export function program(): Command {
     addImport,
     addExport,
     addInfo,
+    addBench,
     addDoctor,
   ])
     add(root);
