@@ -1,11 +1,13 @@
 /**
  * Files where there is no Node.js: what `#files` means in browsers. They lie in the origin's private file system, which keeps them until the site's data
- * is deleted; paths begin at its root.
+ * is deleted; their paths begin with `opfs:`, such as `opfs:runs/digits`.
  */
 import { FormatError, RdiError } from "../errors.js";
 
+export const SCHEME = "opfs:";
+
 export function joinPath(...parts: readonly string[]): string {
-  return partsOf(parts.join("/")).join("/");
+  return SCHEME + partsOf(parts.join("/")).join("/");
 }
 
 /** @throws FormatError if the file cannot be read */
@@ -69,8 +71,16 @@ export async function exists(path: string): Promise<boolean> {
   }
 }
 
+/** @throws RdiError if the path is of another place */
 function partsOf(path: string): string[] {
-  return path.split("/").filter((part) => part !== "" && part !== ".");
+  if (!path.startsWith(SCHEME))
+    throw new RdiError(
+      `Expected a path in this origin's private file system, such as ${SCHEME}runs/digits, but received ${JSON.stringify(path)}`,
+    );
+  return path
+    .slice(SCHEME.length)
+    .split("/")
+    .filter((part) => part !== "" && part !== ".");
 }
 
 async function folderAt(parts: readonly string[], create = false): Promise<FileSystemDirectoryHandle> {
