@@ -38,7 +38,7 @@ const usage = `Usage: npm run bench [-- options]
 
 class UsageError extends Error {}
 
-interface Arguments extends Options {
+interface Arguments extends Omit<Options, "failed"> {
   readonly json: boolean;
   readonly write: boolean;
   readonly help: boolean;
@@ -85,11 +85,18 @@ async function main(): Promise<void> {
   for (const name of only) {
     console.error(`Measuring: ${name} ...`);
     const { rows, sweeps } = parts.get(name)!;
+    const reasons: string[] = [];
+    const failed = (reason: string): void => {
+      console.error(`  failed: ${reason}`);
+      reasons.push(reason);
+      process.exitCode = 1;
+    };
     const figures: PartFigures = {
       ...machine(),
       quick: options.quick,
-      ...(rows && { rows: await rows(options) }),
-      ...(sweeps && { sweeps: await sweeps(options) }),
+      ...(rows && { rows: await rows({ ...options, failed }) }),
+      ...(sweeps && { sweeps: await sweeps({ ...options, failed }) }),
+      ...(reasons.length > 0 && { failed: reasons }),
     };
     measured.set(name, figures);
     // After every part, so that an interrupted run leaves what it had.

@@ -24,15 +24,20 @@ export async function benchWasm(options: Options): Promise<Row[]> {
   return rowsOf(wasmComparisons(), options);
 }
 
-async function rowsOf(comparisons: readonly Comparison[], { quick, match }: Options): Promise<Row[]> {
+async function rowsOf(comparisons: readonly Comparison[], { quick, match, failed }: Options): Promise<Row[]> {
   const rows: Row[] = [];
   for (const { work, pairs } of comparisons) {
     const title = titleOf(work);
     if (pairs.length === 0 || !title.includes(match)) continue;
     console.error(`  ${title} ...`);
     const subjects = new Subjects(pairs);
-    const rounds = await measure(work, subjects.all, { rounds: quick ? 5 : 15, seconds: quick ? 0.3 : 0.5 });
-    rows.push(...pairs.map((pair) => rowOf(work, pair, subjects, rounds)));
+    try {
+      const rounds = await measure(work, subjects.all, { rounds: quick ? 5 : 15, seconds: quick ? 0.3 : 0.5 });
+      rows.push(...pairs.map((pair) => rowOf(work, pair, subjects, rounds)));
+    } catch (error) {
+      // The others are still worth their time.
+      failed(`${title}: ${(error as Error).message}`);
+    }
   }
   return rows;
 }

@@ -4,4 +4,6 @@ export interface Options {
   readonly quick: boolean;
   /** Only works whose title has this text in it. */
   readonly match: string;
+  /** Told what could not be measured, and why. */
+  readonly failed: (reason: string) => void;
 }

@@ -11,6 +11,8 @@ export interface PartFigures extends Machine {
   readonly quick: boolean;
   readonly rows?: readonly Row[];
   readonly sweeps?: readonly Sweep[];
+  /** What could not be measured, and why. */
+  readonly failed?: readonly string[];
 }
 
 /** By the name of the part. */
@@ -42,13 +44,14 @@ function rounded(_key: string, value: unknown): unknown {
   return typeof value === "number" ? Number(value.toPrecision(5)) : value;
 }
 
-function section(part: string, { cpu, cores, node, date, quick, rows, sweeps }: PartFigures): string {
+function section(part: string, { cpu, cores, node, date, quick, rows, sweeps, failed = [] }: PartFigures): string {
   const about = `Measured on ${date}, ${cpu}, ${cores} cores, Node.js ${node}${quick ? ", few rounds (`--quick`)" : ""}.`;
   const plots = (sweeps ?? []).map((sweep, i) => {
     const alt = `${sweep.title}: milliseconds an image against ${sweep.x}`;
     return `**${sweep.title}**, milliseconds an image:\n\n![${alt}](performance/${part}-${i + 1}.svg)\n\n${sweepTable(sweep)}`;
   });
-  return [about, ...(rows === undefined ? [] : [formatRows(rows)]), ...plots].join("\n\n");
+  const failures = failed.map((reason) => `Failed: ${reason}`);
+  return [about, ...(rows === undefined ? [] : [formatRows(rows)]), ...plots, ...failures].join("\n\n");
 }
 
 function sweepTable({ x, series }: Sweep): string {

@@ -1,17 +1,7 @@
 import type { Backend } from "../../src/backends/backend.js";
 import { rdi, TrainingStep } from "../library.js";
 import type { Job, Library, Own, Work } from "./protocol.js";
-import {
-  comparedSteps,
-  exitsOf,
-  firstLearningRate,
-  images,
-  joined,
-  learningRate,
-  logitsGraph,
-  weights,
-  workload,
-} from "./workload.js";
+import { comparedSteps, exitsOf, images, joined, learningRate, logitsGraph, weights, workload } from "./workload.js";
 
 /** The instruction set is the widest of this processor, or what `RDI_ISA` names. */
 const BACKENDS = {
@@ -48,7 +38,7 @@ export async function openOwn(name: Own, threads: number): Promise<Library> {
       const input = { batches: [{ images: x, labels: y }], learningRate, maskSeed: Int32Array.of(0, 0) };
       const run = async (): Promise<Float32Array> => joined((await step.run(input)).flat());
       const results = async (): Promise<Float32Array> => {
-        await step.run({ ...input, learningRate: firstLearningRate });
+        await step.run({ ...input, learningRate: training.firstLearningRate });
         return run();
       };
       return { units: batch, run, results };

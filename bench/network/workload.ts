@@ -18,17 +18,16 @@ export interface Workload {
     readonly weightDecay: number;
     readonly exitWeights: readonly number[];
     readonly dropout: false;
+    /**
+     * Of one step before the first that is measured: the losses after it, which it moves by up to 1.5%, tell whether gradients and update were right. At a
+     * larger rate the layers of a deep network amplify what rounding does to its gradients until PyTorch does not equal itself with other threads.
+     */
+    readonly firstLearningRate: number;
   };
 }
 
 /** So small that no number of steps changes the work. */
 export const learningRate = 1e-6;
-/**
- * Of one step before the first that is measured: the losses after it, which it moves by up to 1.5%, tell whether gradients and update were right. At a
- * larger rate the layers of the ResNet amplify what rounding does to its gradients until PyTorch does not equal itself with other threads.
- */
-export const firstLearningRate = 0.001;
-
 /** Steps of an attack whose images are compared: a pixel that moves the other way by chance changes the gradients after it, and soon all other pixels. */
 export function comparedSteps(steps: number): number {
   return Math.min(steps, 2);
@@ -45,6 +44,7 @@ export function workload(name: ModelName): Workload {
       weightDecay: mnist ? 5e-4 : 1e-4,
       exitWeights: Array.from({ length: model.exits }, () => 1),
       dropout: false,
+      firstLearningRate: name === "rdi-mobilenetv2" ? 1e-4 : 1e-3,
     },
   };
 }
