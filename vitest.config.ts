@@ -1,9 +1,12 @@
 import { availableParallelism } from "node:os";
+import { resolve } from "node:path";
 import { defineConfig } from "vitest/config";
 
 import { wasmFeatures } from "./src/util/wasm-features.js";
 
 export default defineConfig({
+  // The sources themselves, not what is built of them.
+  resolve: { alias: { "#files": resolve("src/util/files/node.ts") } },
   test: {
     include: ["test/**/*.test.ts"],
     // Processes, not threads: tests start worker_threads of their own and count live bytes.

@@ -3,6 +3,7 @@ import type { Graph } from "../src/graph/types.js";
 import { imageElements, isPerImage, rdi } from "./library.js";
 import { images, weights, workload, type ModelName } from "./network/workload.js";
 import { quantile } from "./row.js";
+import { secondsOf } from "./timing.js";
 
 /** A share of the images for each exit, from the first on, that is to leave there. */
 export interface Shares {
@@ -11,18 +12,18 @@ export interface Shares {
 }
 
 /** Work that is begun by `run`, which may return before it is done, and has ended when `done` settles. */
-export interface Run {
+interface Run {
   readonly run: () => void;
   readonly done: () => Promise<void>;
 }
 
-export interface AdaptiveRun extends Run {
+interface AdaptiveRun extends Run {
   readonly name: string;
   /** Where each image left. */
   readonly exits: Int32Array;
 }
 
-export interface AdaptiveRuns {
+interface AdaptiveRuns {
   /** Every exit. */
   readonly full: Run;
   readonly adaptive: readonly AdaptiveRun[];
@@ -30,7 +31,7 @@ export interface AdaptiveRuns {
 }
 
 /** Full and adaptive inference on the same images, their buffers in place. */
-export async function prepareAdaptive(
+async function prepareAdaptive(
   backend: Backend,
   name: ModelName,
   batch: number,
@@ -74,14 +75,61 @@ export async function prepareAdaptive(
   return { full, adaptive, dispose };
 }
 
+/** What a policy does, and its rounds: images a second of adaptive inference, and what its multiply-accumulates promise. */
+export interface AdaptiveMeasurement {
+  readonly name: string;
+  /** What share of the images left at each exit. */
+  readonly left: string;
+  readonly rounds: readonly { readonly rate: number; readonly peerRate: number }[];
+}
+
+/**
+ * Adaptive inference against full inference, in turn: the peer's rate is what full inference (all exits) would reach if it took as much less time as adaptive
+ * inference takes multiply-accumulates of the full ledger.
+ */
+export async function measureAdaptive(
+  backend: Backend,
+  model: ModelName,
+  batch: number,
+  policies: readonly Shares[],
+  { rounds, seconds }: { readonly rounds: number; readonly seconds: number },
+): Promise<AdaptiveMeasurement[]> {
+  const { full, adaptive, dispose } = await prepareAdaptive(backend, model, batch, policies);
+  try {
+    const whole = meanMacs(model, Int32Array.of(rdi.modelByName(model).exits));
+    const measured: AdaptiveMeasurement[] = [];
+    for (const { exits, name, ...run } of adaptive) {
+      // The first is for compilers to optimise what it runs.
+      await rateOf(run, batch, seconds);
+      const pairs = [];
+      for (let round = 0; round < rounds; round++) {
+        const peerRate = ((await rateOf(full, batch, seconds)) * whole) / meanMacs(model, exits);
+        pairs.push({ rate: await rateOf(run, batch, seconds), peerRate });
+      }
+      measured.push({ name, left: describeExits(model, exits), rounds: pairs });
+    }
+    return measured;
+  } finally {
+    dispose();
+  }
+}
+
+async function rateOf({ run, done }: Run, batch: number, atLeast: number): Promise<number> {
+  const call = async (): Promise<void> => {
+    run();
+    await done();
+  };
+  return batch / (await secondsOf(call, atLeast));
+}
+
 /** Multiply-accumulates of an image, in millions, of those that left at these exits: the mean. */
-export function meanMacs(name: ModelName, exits: Int32Array): number {
+function meanMacs(name: ModelName, exits: Int32Array): number {
   const costs = rdi.costOfExits(workload(name).model);
   return exits.reduce((sum, exit) => sum + costs[exit - 1]!.full, 0) / exits.length;
 }
 
 /** What share of the images left at each exit. */
-export function describeExits(name: ModelName, exits: Int32Array): string {
+function describeExits(name: ModelName, exits: Int32Array): string {
   const numbers = Array.from({ length: workload(name).model.exits }, (_, i) => i + 1);
   const share = (exit: number): string =>
     `${((100 * exits.filter((left) => left === exit).length) / exits.length).toFixed(0)}%`;

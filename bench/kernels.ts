@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import type { Options } from "./options.js";
 import { compare, type Row } from "./row.js";
 import { fastest, settle } from "./timing.js";
 
@@ -81,7 +82,7 @@ export function runPeak(kernels: KernelModule): void {
  * Each convolution kernel's operations a second, of the direct convolution whichever method computes it, as a share of the peak, which is measured
  * right before and after.
  */
-export async function benchKernels({ quick }: { readonly quick: boolean }): Promise<Row[]> {
+export async function benchKernels({ quick }: Pick<Options, "quick">): Promise<Row[]> {
   const kernels = await loadKernels();
   const cases = tiles.flatMap((tile) =>
     layers.flatMap((layer) =>
@@ -102,6 +103,8 @@ export async function benchKernels({ quick }: { readonly quick: boolean }): Prom
     batch: tile,
     ...compare(rounds.map((round) => round[i]!)),
     aim: AIM,
+    stretch: null,
+    floor: null,
     unit: "GFLOP/s",
     note: method,
   }));

@@ -1,102 +1,94 @@
+import { cpuComparisons, wasmComparisons, type Comparison, type Pair } from "./comparisons.js";
 import { instructionSetOf } from "./network/own.js";
 import { measure, type Round } from "./network/processes.js";
 import type { Subject, Work } from "./network/protocol.js";
 import { hasPytorch } from "./network/pytorch.js";
-import { operationsOf, type ModelName } from "./network/workload.js";
-import { compare, type Row } from "./row.js";
+import { operationsOf } from "./network/workload.js";
+import type { Options } from "./options.js";
+import { compare, quantile, type Row } from "./row.js";
 
-const of = (library: Subject["library"], threads: readonly number[] = [1, 2]): Subject[] =>
-  threads.map((count) => ({ library, threads: count }));
-
-const cpu = of("cpu");
-const wasm = of("wasm");
-const peak = of("peak", [1]);
-const nativePeak = of("native-peak", [1]);
-const tfjs = of("tfjs-wasm", [1]);
-const onnxruntimeWeb = of("onnxruntime-web");
-const onnxruntimeNode = of("onnxruntime-node");
-const pytorch = of("pytorch");
-
-/** A work, and those who do it: us, and the peers that each of ours is compared with. */
-interface Group {
-  readonly work: Work;
-  readonly ours: readonly Subject[];
-  readonly peers: readonly Subject[];
-}
-
-const MODELS: readonly ModelName[] = ["rdi-smallcnn", "rdi-resnet38"];
-
-/** TensorFlow.js takes seconds for the gradients of a large batch, so it gets a small one, and so do we. */
-const wasmGroups: readonly Group[] = [
-  { work: work("forward", 256), ours: wasm, peers: [...peak, ...tfjs, ...onnxruntimeWeb] },
-  { work: work("pgd-step", 256, "rdi-smallcnn", 10), ours: wasm, peers: peak },
-  { work: work("pgd-step", 32), ours: wasm, peers: tfjs },
-  { work: work("training-step", 256), ours: wasm, peers: peak },
-];
-
-const cpuGroups: readonly Group[] = MODELS.flatMap((model) => [
-  { work: work("forward", 1, model), ours: cpu, peers: [...wasm, ...onnxruntimeNode, ...pytorch, ...nativePeak] },
-  { work: work("forward", 128, model), ours: cpu, peers: [...wasm, ...onnxruntimeNode, ...pytorch, ...nativePeak] },
-  { work: work("pgd-step", 1, model, 10), ours: cpu, peers: [...wasm, ...pytorch, ...nativePeak] },
-  { work: work("pgd-step", 128, model, 2), ours: cpu, peers: [...wasm, ...pytorch, ...nativePeak] },
-  { work: work("training-step", 128, model), ours: cpu, peers: [...wasm, ...pytorch, ...nativePeak] },
-]);
-
-function work(kind: Work["kind"], batch: number, model: ModelName = "rdi-smallcnn", steps = 1): Work {
-  return { kind, batch, model, steps };
-}
-
-const FORWARD_AIM = 2;
-
-/** Units a second of every work, each library in a process of its own, one after the other in every round. */
-export async function benchNetwork(options: { readonly quick: boolean }): Promise<Row[]> {
-  return rowsOf(wasmGroups, options);
-}
-
-/** The same of the native backend, beside native peers. `RDI_ISA` forces the instruction set, which the rows name. */
-export async function benchCpu(options: { readonly quick: boolean }): Promise<Row[]> {
+/** Images a second of every work of the native backend beside native peers, each in a process of its own. */
+export async function benchCpu(options: Options): Promise<Row[]> {
+  // Told by each row, since `RDI_ISA` may force another than the widest.
   const note = await instructionSetOf("cpu");
-  const groups = (await hasPytorch()) ? cpuGroups : cpuGroups.map((group) => without("pytorch", group));
-  return (await rowsOf(groups, options)).map((row) => ({ ...row, note }));
+  const pytorch = await hasPytorch();
+  const wanted = cpuComparisons().map(({ work, pairs }) => ({
+    work,
+    pairs: pairs.filter(({ peer }) => pytorch || peer.library !== "pytorch"),
+  }));
+  return (await rowsOf(wanted, options)).map((row) => ({ ...row, note }));
 }
 
-function without(library: Subject["library"], group: Group): Group {
-  return { ...group, peers: group.peers.filter((peer) => peer.library !== library) };
+/** The same of WebAssembly. */
+export async function benchWasm(options: Options): Promise<Row[]> {
+  return rowsOf(wasmComparisons(), options);
 }
 
-async function rowsOf(groups: readonly Group[], { quick }: { readonly quick: boolean }): Promise<Row[]> {
+async function rowsOf(comparisons: readonly Comparison[], { quick, match, failed }: Options): Promise<Row[]> {
   const rows: Row[] = [];
-  for (const { work, ours, peers } of groups) {
-    const settings = { rounds: quick ? 5 : 15, seconds: quick ? 0.3 : 0.5 };
-    const rounds = await measure(work, [...ours, ...peers], settings);
-    for (const peer of peers) rows.push(...ours.flatMap((subject) => row(work, subject, peer, rounds)));
+  for (const { work, pairs } of comparisons) {
+    const title = titleOf(work);
+    if (pairs.length === 0 || !title.includes(match)) continue;
+    console.error(`  ${title} ...`);
+    const subjects = new Subjects(pairs);
+    try {
+      const rounds = await measure(work, subjects.all, { rounds: quick ? 5 : 15, seconds: quick ? 0.3 : 0.5 });
+      rows.push(...pairs.map((pair) => rowOf(work, pair, subjects, rounds)));
+    } catch (error) {
+      // The others are still worth their time.
+      failed(`${title}: ${(error as Error).message}`);
+    }
   }
   return rows;
 }
 
-/** Our rate against the peer's; nothing if the peer has other threads than we, and could have as many. */
-function row(work: Work, subject: Subject, peer: Subject, rounds: readonly Round[]): Row[] {
-  const isPeak = peer.library.endsWith("peak");
-  const alone = isPeak || peer.library === "tfjs-wasm";
-  if (!alone && peer.threads !== subject.threads) return [];
-  // A peak's units are operations, and it has one thread: as many cores do as many times the work.
-  const scale = isPeak ? subject.threads / operationsOf(work) : 1;
-  const pairs = rounds.map((rates) => ({ rate: rates.get(subject)!, peerRate: scale * rates.get(peer)! }));
-  return [
-    {
-      name: work.model,
-      work: work.kind,
-      backend: subject.library,
-      peer: peer.library,
-      threads: subject.threads,
-      batch: work.batch,
-      ...compare(pairs),
-      aim: peer.library === "tfjs-wasm" && work.kind === "forward" ? FORWARD_AIM : null,
-      unit: "images/s",
-      note:
-        isPeak || !alone || peer.threads === subject.threads
-          ? ""
-          : "the peer has one thread: its others do not start in Node.js",
-    },
-  ];
+export function titleOf({ model, kind, batch }: Work): string {
+  return `${model} ${kind} ${batch}`;
+}
+
+/** Those that are compared, each once, and the peaks that ours are measured by. */
+class Subjects {
+  readonly #known = new Map<string, Subject>();
+
+  constructor(pairs: readonly Pair[]) {
+    for (const subject of pairs.flatMap(({ ours, peer }) => [ours, peer, peakOf(ours)]))
+      this.#known.set(nameOf(subject), subject);
+  }
+
+  get all(): Subject[] {
+    return [...this.#known.values()];
+  }
+
+  /** In a round. */
+  rate(round: Round, subject: Subject): number {
+    return round.get(this.#known.get(nameOf(subject))!)!;
+  }
+}
+
+const nameOf = ({ library, threads }: Subject): string => `${library} ${threads}`;
+
+/** What as many multiplications and additions as it can make are measured by: those of one thread. */
+export function peakOf({ library }: Subject): Subject {
+  return { library: library === "cpu" ? "native-peak" : "peak", threads: 1 };
+}
+
+function rowOf(work: Work, { ours, peer, aim, stretch }: Pair, subjects: Subjects, rounds: readonly Round[]): Row {
+  const floors = rounds.map((round) => (ours.threads * subjects.rate(round, peakOf(ours))) / operationsOf(work));
+  return {
+    name: work.model,
+    work: work.kind === "max-average" ? `max-average PGD-${work.steps}` : work.kind,
+    backend: ours.library,
+    peer: peer.library === ours.library ? "1 thread" : peer.library,
+    threads: ours.threads,
+    batch: work.batch,
+    ...compare(rounds.map((round) => ({ rate: subjects.rate(round, ours), peerRate: subjects.rate(round, peer) }))),
+    aim: aim ?? null,
+    stretch: stretch ?? null,
+    floor: quantile(
+      rounds.map((round, i) => subjects.rate(round, ours) / floors[i]!),
+      0.5,
+    ),
+    unit: work.kind === "pgd-step" ? "image steps/s" : "images/s",
+    note: "",
+  };
 }

@@ -1,6 +1,7 @@
 import type { BackendName } from "../src/backends/backend.js";
 import { byteDataset, rdi, runAllExits } from "./library.js";
 import { images, weights, workload, type ModelName } from "./network/workload.js";
+import type { Options } from "./options.js";
 import { compare, type Row } from "./row.js";
 import { secondsOf } from "./timing.js";
 
@@ -13,7 +14,7 @@ const SECONDS = 0.3;
 const CALIBRATION = 8;
 
 /** Inference (all exits) in integers of 8 bits against our own in floats, in turns, with one thread. */
-export async function benchQuantized({ quick }: { readonly quick: boolean }): Promise<Row[]> {
+export async function benchQuantized({ quick }: Pick<Options, "quick">): Promise<Row[]> {
   const rows: Row[] = [];
   for (const backend of BACKENDS) {
     for (const model of MODELS) {
@@ -59,6 +60,8 @@ async function measure(name: BackendName, modelName: ModelName, batch: number, r
     batch,
     ...compare(measured),
     aim: null,
+    stretch: null,
+    floor: null,
     unit: "images/s",
     note: backend.instructionSet ?? "",
   };

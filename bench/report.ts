@@ -4,8 +4,16 @@ import { availableParallelism, cpus } from "node:os";
 import { root } from "./library.js";
 import type { Row } from "./row.js";
 
-/** What the figures were measured on, and when. */
-export function machine(): { cpu: string; cores: number; node: string; date: string } {
+/** What figures were measured on, and when. */
+export interface Machine {
+  readonly cpu: string;
+  readonly cores: number;
+  readonly node: string;
+  readonly date: string;
+}
+
+/** This machine, today. */
+export function machine(): Machine {
   return {
     cpu: cpus()[0]?.model ?? "unknown",
     cores: availableParallelism(),
@@ -32,13 +40,17 @@ const columns: readonly Column<Row>[] = [
   { title: "its rate", cell: (row) => digits(row.peerRate), right: true },
   { title: "ratio", cell: (row) => row.ratio.toFixed(2), right: true },
   { title: "spread", cell: (row) => `${(100 * row.spread).toFixed(0)}%`, right: true },
-  {
-    title: "aim",
-    cell: (row) => (row.aim === null ? "" : `${row.ratio >= row.aim ? "✓" : "✗"} ${row.aim.toFixed(2)}`),
-    right: true,
-  },
+  { title: "aim", cell: aimCell, right: true },
+  { title: "× floor", cell: ({ floor }) => (floor === null ? "" : floor.toFixed(2)), right: true },
   { title: "", cell: (row) => row.note },
 ];
+
+/** What we aim at, what we would like, and whether it is reached. */
+function aimCell({ ratio, aim, stretch }: Row): string {
+  if (aim === null) return "";
+  const like = stretch === null ? "" : ` (${stretch})`;
+  return `${ratio >= aim ? "✓" : "✗"} ${Number(aim.toFixed(2))}${like}`;
+}
 
 /** A rate. */
 export function digits(value: number): string {
@@ -57,13 +69,6 @@ export function formatTable<T>(columns: readonly Column<T>[], rows: readonly T[]
     `| ${values.map((value, c) => (columns[c]!.right ? value.padStart(widths[c]!) : value.padEnd(widths[c]!))).join(" | ")} |`;
   const rule = columns.map(({ right }, c) => (right ? `${"-".repeat(widths[c]! - 1)}:` : "-".repeat(widths[c]!)));
   return [line(columns.map(({ title }) => title)), line(rule), ...cells.map(line)].join("\n");
-}
-
-/** Replaces the figures of docs/performance.md. */
-export async function writeFigures(rows: readonly Row[]): Promise<void> {
-  const { cpu, cores, node, date } = machine();
-  const title = `Measured on ${date}, ${cpu}, ${cores} cores, Node.js ${node}.`;
-  await replaceFigures("docs/performance.md", `${title}\n\n${formatRows(rows)}`);
 }
 
 const BEGIN = /<!-- figures: .*? -->\n/;

@@ -9,12 +9,19 @@ export interface Row {
   readonly threads: number;
   /** Images of a call. */
   readonly batch: number;
-  /** How many times as fast as the peer; the median over the rounds. */
+  /** How many times as fast as the peer, or with how many times less memory; the median over the rounds. */
   readonly ratio: number;
   /** Half of the rounds lie within this range of ratios around the median, in units of the median. */
   readonly spread: number;
   /** The ratio that we want at least; null where it is only for information. */
   readonly aim: number | null;
+  /** The ratio that we would like; null where there is no aim. */
+  readonly stretch: number | null;
+  /**
+   * Our rate to that of the floor, as many cores at the peak that was measured in the same rounds, if convolutions were computed directly; null where there
+   * is none.
+   */
+  readonly floor: number | null;
   /** Our own rate, and the peer's; medians. */
   readonly rate: number;
   readonly peerRate: number;

@@ -4,12 +4,15 @@ import { promisify } from "node:util";
 
 import { instructionSetOf } from "./network/own.js";
 import { hasPytorch, python, pytorchProgram, withThreads } from "./network/pytorch.js";
+import type { Options } from "./options.js";
 import { compare, quantile, type Row } from "./row.js";
 
 const run = promisify(execFile);
 const own = fileURLToPath(new URL("training/own.js", import.meta.url));
 
 const BATCH = 128;
+/** How many times as much memory PyTorch is to need, at least. */
+const MEMORY_AIM = 2;
 /** The first of a process compiles, and is not counted. */
 const ITERATIONS = 3;
 
@@ -29,9 +32,9 @@ const pairs: readonly (readonly ["cpu" | "wasm", Side])[] = [
 
 /**
  * An iteration of adversarial training of RDI-ResNet38 (the paper's recipe: batch 128, average form, 10 steps in train mode, clean and adversarial halves of the
- * loss) by the `cpu` and the `wasm` backend, and by PyTorch where there is one (channels-last), each in its own process, in turn.
+ * loss) by the `cpu` and the `wasm` backend, and by PyTorch where there is one (channels-last), each in its own process, in turn. Of memory the ratio is the peer's to ours.
  */
-export async function benchTraining({ quick }: { readonly quick: boolean }): Promise<Row[]> {
+export async function benchTraining({ quick }: Pick<Options, "quick">): Promise<Row[]> {
   const instructionSet = await instructionSetOf("cpu");
   const sides: readonly Side[] = (await hasPytorch()) ? ["cpu", "wasm", "pytorch"] : ["cpu", "wasm"];
   const rows: Row[] = [];
@@ -42,23 +45,36 @@ export async function benchTraining({ quick }: { readonly quick: boolean }): Pro
       for (const side of sides) measured.set(side, await iterate(side, threads));
       rounds.push(measured);
     }
-    const peak = (side: Side): string => {
-      const peaks = rounds.map((round) => round.get(side)!.peakMiB);
-      return `${side} ${quantile(peaks, 0.5).toFixed(0)} MiB`;
-    };
     for (const [backend, peer] of pairs.filter(([, peer]) => sides.includes(peer))) {
-      const rates = rounds.map((round) => ({ rate: round.get(backend)!.rate, peerRate: round.get(peer)!.rate }));
-      rows.push({
+      const measured = rounds.map((round) => [round.get(backend)!, round.get(peer)!] as const);
+      const row = {
         name: "rdi-resnet38",
-        work: "adversarial training",
         backend,
         peer,
         threads,
         batch: BATCH,
-        ...compare(rates),
+        stretch: null,
+        floor: null,
+        note: backend === "cpu" ? instructionSet : "",
+      };
+      rows.push({
+        ...row,
+        work: "adversarial training",
+        ...compare(measured.map(([own, other]) => ({ rate: own.rate, peerRate: other.rate }))),
         aim: null,
         unit: "images/s",
-        note: `${backend === "cpu" ? `${instructionSet}; ` : ""}peak memory: ${peak(backend)}, ${peak(peer)}`,
+      });
+      if (peer !== "pytorch") continue;
+      const memory = compare(measured.map(([own, other]) => ({ rate: other.peakMiB, peerRate: own.peakMiB })));
+      rows.push({
+        ...row,
+        work: "its peak memory",
+        ratio: memory.ratio,
+        spread: memory.spread,
+        rate: memory.peerRate,
+        peerRate: memory.rate,
+        aim: MEMORY_AIM,
+        unit: "MiB",
       });
     }
   }

@@ -10,22 +10,34 @@ fail() {
   exit 1
 }
 
+# Runs a command as root, if this user may.
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -n "$@"; fi
+}
+
+# Whether Debian packages can be installed here.
+can_install() { command -v apt-get >/dev/null && as_root true 2>/dev/null; }
+
+# apt_install PACKAGE... installs Debian packages.
+apt_install() {
+  say "Installing $* ..."
+  as_root apt-get update -qq >&2
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >&2
+}
+
 # install_tools PURPOSE PACKAGES COMMAND... installs Debian packages unless all the commands are there, or says what is missing.
 install_tools() {
-  local purpose=$1 packages=$2 as_root=() command missing=()
+  local purpose=$1 packages=$2 command missing=()
   shift 2
   for command in "$@"; do command -v "$command" >/dev/null || missing+=("$command"); done
   [ ${#missing[@]} -gt 0 ] || return 0
-  if [ "$(id -u)" -ne 0 ]; then as_root=(sudo -n); fi
-  if ! command -v apt-get >/dev/null || ! "${as_root[@]}" true 2>/dev/null; then
+  if ! can_install; then
     fail "Expected $* for $purpose but did not find ${missing[*]}, and may not install them.
 On Debian or Ubuntu, run: sudo apt-get install --no-install-recommends $packages
 then run scripts/setup again. Elsewhere, see CONTRIBUTING.md."
   fi
-  say "Installing $packages ..."
-  "${as_root[@]}" apt-get update -qq
   # shellcheck disable=SC2086 -- a list of packages
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages
+  apt_install $packages
 }
 
 # One hash of the contents and names of all files under the given paths.

@@ -19,6 +19,9 @@ const layers = [
 
 const order = layers.map((folders) => folders.join(", ")).join(" <- ");
 
+/** Those that choose among the concrete backends: in Node.js, and elsewhere. */
+const registries = ["backends/registry.ts", "backends/web-registry.ts"];
+
 /** @param {string} folder @returns {number} */
 const layerOf = (folder) => layers.findIndex((folders) => folders.includes(folder));
 
@@ -26,7 +29,7 @@ const layerOf = (folder) => layers.findIndex((folders) => folders.includes(folde
 const backendOf = (segments) => (segments[0] === "backends" && segments.length > 2 ? segments[1] : undefined);
 
 /**
- * An ESLint rule, for the files under src/: imports go down the layers only, and only src/backends/registry.ts imports a concrete
+ * An ESLint rule, for the files under src/: imports go down the layers only, and only the registries import a concrete
  * backend (a folder of src/backends). The package's entry, src/index.ts, may import everything, and nothing imports it.
  *
  * @type {import("eslint").Rule.RuleModule}
@@ -37,7 +40,8 @@ export const importDirection = {
     schema: [],
     messages: {
       layer: "src/{{ from }} may not import src/{{ to }}, which lies above it ({{ order }}).",
-      backend: "Only src/backends/registry.ts imports concrete backends, here src/backends/{{ backend }}.",
+      backend:
+        "Only src/backends/registry.ts and web-registry.ts import concrete backends, here src/backends/{{ backend }}.",
       folder: "src/{{ folder }} has no place in the layers of scripts/eslint-import-direction.js ({{ order }}).",
     },
   },
@@ -60,11 +64,7 @@ export const importDirection = {
         context.report({ node: source, messageId: "layer", data: { from, to, order } });
       } else if (layerOf(to) < 0) {
         context.report({ node: source, messageId: "folder", data: { folder: to, order } });
-      } else if (
-        backend !== undefined &&
-        backend !== backendOf(importer) &&
-        importer.join("/") !== "backends/registry.ts"
-      ) {
+      } else if (backend !== undefined && backend !== backendOf(importer) && !registries.includes(importer.join("/"))) {
         context.report({ node: source, messageId: "backend", data: { backend } });
       }
     }

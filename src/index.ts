@@ -54,6 +54,7 @@ export {
   type TrainingRecord,
   type WorstCase,
 } from "./inference/index.js";
+export { fetchModel, type FetchModelOptions } from "./inference/fetch-model.js";
 export {
   train,
   type TrainConfig,

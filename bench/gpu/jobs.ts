@@ -2,16 +2,7 @@ import type { Backend } from "../../src/backends/backend.js";
 import type { Network } from "../../src/nn/network.js";
 import { rdi, TrainingStep } from "../library.js";
 import { slotsOf } from "../adaptive-runs.js";
-import {
-  comparedSteps,
-  firstLearningRate,
-  images,
-  joined,
-  learningRate,
-  logitsGraph,
-  weights,
-  workload,
-} from "../network/workload.js";
+import { comparedSteps, images, joined, learningRate, logitsGraph, weights, workload } from "../network/workload.js";
 import type { GpuWork } from "./work.js";
 
 /** A work of ours, ready to be done; and what of it is compared. */
@@ -88,7 +79,7 @@ function training(net: Network, { model: name, batch, steps }: GpuWork): OwnJob 
   return {
     run: () => iterate(steps, learningRate),
     results: async () => {
-      await iterate(comparedSteps(steps), firstLearningRate);
+      await iterate(comparedSteps(steps), training.firstLearningRate);
       return iterate(comparedSteps(steps), learningRate);
     },
     dispose: () => step.dispose(),

@@ -6,9 +6,8 @@ import { createInterface } from "node:readline";
 import type { Backend } from "../../src/backends/backend.js";
 import type { MatrixPrecision } from "../../src/backends/native/addon-engine.js";
 import { rdi } from "../library.js";
-import type { ModelName } from "../network/workload.js";
 import { secondsOf } from "../timing.js";
-import { measureAdaptive } from "./adaptive.js";
+import { adaptiveFigures, type AdaptiveModel } from "./adaptive.js";
 import { prepareJob, type OwnJob } from "./jobs.js";
 import type { Effort } from "./measure.js";
 import type { GpuWork } from "./work.js";
@@ -16,7 +15,7 @@ import type { GpuWork } from "./work.js";
 export type OwnQuestion =
   | { readonly ask: "prepare"; readonly folder: string; readonly settings: GpuWork }
   | { readonly ask: "measure"; readonly seconds: number }
-  | { readonly ask: "adaptive"; readonly model: ModelName; readonly batch: number; readonly effort: Effort };
+  | { readonly ask: "adaptive"; readonly model: AdaptiveModel; readonly batch: number; readonly effort: Effort };
 
 const backends = new Map<MatrixPrecision, Backend>();
 let job: OwnJob | undefined;
@@ -38,7 +37,7 @@ async function answer(question: OwnQuestion): Promise<object> {
   job = undefined;
   if (question.ask === "adaptive") {
     const { model, batch, effort } = question;
-    return { figures: await measureAdaptive(await backendFor("tf32"), model, batch, effort) };
+    return { figures: await adaptiveFigures(await backendFor("tf32"), model, batch, effort) };
   }
   const { folder, settings } = question;
   job = prepareJob(await backendFor(settings.precision), settings);

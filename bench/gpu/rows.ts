@@ -1,4 +1,5 @@
 import type { ModelName } from "../network/workload.js";
+import type { AdaptiveModel } from "./adaptive.js";
 import type { Figure } from "./figure.js";
 import { describeWork, measureWork, type Effort, type Sides } from "./measure.js";
 import type { OwnQuestion } from "./own.js";
@@ -27,7 +28,7 @@ const workTask = (made: GpuWork): Task => ({
   measure: async (sides, effort) => [await measureWork(made, sides, effort)],
 });
 
-const adaptiveTask = (model: ModelName, batch: number): Task => ({
+const adaptiveTask = (model: AdaptiveModel, batch: number): Task => ({
   title: `${model}, adaptive, batch ${batch}`,
   measure: async ({ own }, effort) => {
     const question: OwnQuestion = { ask: "adaptive", model, batch, effort };

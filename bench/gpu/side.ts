@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 
 import { startProgram, type Program } from "../network/program.js";
 import { python, pytorchProgram, readFloats, writeInputs } from "../network/pytorch.js";
-import { comparedSteps, firstLearningRate, learningRate, workload } from "../network/workload.js";
+import { comparedSteps, learningRate, workload } from "../network/workload.js";
 import type { GpuWork } from "./work.js";
 
 /** How a side is started. */
@@ -68,7 +68,7 @@ export class Side {
       ...attack,
       exits: model.exits,
       comparedSteps: comparedSteps(work.steps),
-      firstLearningRate,
+      firstLearningRate: training.firstLearningRate,
       learningRate,
       momentum,
       weightDecay,

@@ -3,7 +3,7 @@ import type * as OnnxRuntime from "onnxruntime-web";
 
 import { onnxModel, root } from "../library.js";
 import type { Library } from "./protocol.js";
-import { images, joined, logitsGraph, weights, workload } from "./workload.js";
+import { exitsOf, images, joined, logitsGraph, weights, workload } from "./workload.js";
 
 /** ONNX Runtime's WebAssembly build. */
 export async function openOnnxruntimeWeb(threads: number): Promise<Library> {
@@ -23,10 +23,11 @@ export async function openOnnxruntimeNode(threads: number): Promise<Library> {
 /** It computes no gradients. */
 function library(ort: typeof OnnxRuntime, options: OnnxRuntime.InferenceSession.SessionOptions): Library {
   return {
-    prepare: async ({ kind, model: name, batch }) => {
+    prepare: async (work) => {
+      const { kind, model: name, batch } = work;
       if (kind !== "forward") throw new Error(`ONNX Runtime cannot do a ${kind}: it computes no gradients`);
       const { model } = workload(name);
-      const graph = logitsGraph(model);
+      const graph = logitsGraph(model, exitsOf(work));
       const session = await ort.InferenceSession.create(onnxModel(graph, weights(model)), options);
       const { x } = images(model, batch);
       const run = async (): Promise<Float32Array> => {

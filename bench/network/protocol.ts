@@ -2,17 +2,25 @@ import type { ModelName } from "./workload.js";
 
 /** What a network does again and again. */
 export interface Work {
-  readonly kind: "forward" | "pgd-step" | "training-step";
+  /**
+   * `forward`: the logits of all exits, or of one. `pgd-step`: a step of the average form of PGD, or of the form that aims at one exit. `training-step`: a step
+   * of SGD. `max-average`: a whole PGD attack in that form.
+   */
+  readonly kind: "forward" | "pgd-step" | "training-step" | "max-average";
   readonly model: ModelName;
   readonly batch: number;
   /** Steps of an attack that are made in one call. */
   readonly steps: number;
+  /** The only exit that is asked for, if not all; of `forward` and `pgd-step`. */
+  readonly exit?: number;
 }
+
+/** Ours: `wasm` with WebAssembly's plain SIMD, `wasm-relaxed` with its relaxed one. */
+export type Own = "cpu" | "wasm" | "wasm-relaxed";
 
 /** Who does the work: a library in a process of its own. The peaks are loops of multiplications and additions, in WebAssembly and in native code. */
 export interface Subject {
-  readonly library:
-    "cpu" | "wasm" | "tfjs-wasm" | "onnxruntime-web" | "onnxruntime-node" | "pytorch" | "peak" | "native-peak";
+  readonly library: Own | "tfjs-wasm" | "onnxruntime-web" | "onnxruntime-node" | "pytorch" | "peak" | "native-peak";
   readonly threads: number;
 }
 

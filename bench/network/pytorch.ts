@@ -9,15 +9,7 @@ import type { StoredTensor } from "../../src/formats/safetensors.js";
 import { root, writeSafetensors } from "../library.js";
 import { startMeasuredProgram } from "./program.js";
 import type { Library, MeasuredJob, Work } from "./protocol.js";
-import {
-  comparedSteps,
-  firstLearningRate,
-  images,
-  learningRate,
-  weights,
-  workload,
-  type ModelName,
-} from "./workload.js";
+import { comparedSteps, images, learningRate, weights, workload, type ModelName } from "./workload.js";
 
 export const python = process.env.RDI_PYTHON ?? "python3";
 
@@ -97,7 +89,7 @@ async function prepare(
     steps,
     comparedSteps: comparedSteps(steps),
     ...attack,
-    firstLearningRate,
+    firstLearningRate: training.firstLearningRate,
     learningRate,
     momentum,
     weightDecay,

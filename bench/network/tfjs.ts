@@ -1,9 +1,9 @@
 import { createRequire } from "node:module";
 
 import type { Graph, Node } from "../../src/graph/types.js";
-import { root } from "../library.js";
+import { foldConstants, root } from "../library.js";
 import type { Job, Library, Work } from "./protocol.js";
-import { images, joined, logitsGraph, weights, workload } from "./workload.js";
+import { images, joined, logitsGraph, weights, workload, type ModelName } from "./workload.js";
 
 /** The part of TensorFlow.js's interface that is used here: its own types are there only once bench/ is installed. */
 interface TfTensor {
@@ -23,7 +23,9 @@ interface Tf {
   conv2d(x: TfTensor, filter: TfTensor, strides: number, pad: number): TfTensor;
   matMul(a: TfTensor, b: TfTensor): TfTensor;
   max(x: TfTensor, axes: readonly number[]): TfTensor;
+  mean(x: TfTensor, axes: readonly number[]): TfTensor;
   maxPool(x: TfTensor, kernel: number, stride: number, padding: number): TfTensor;
+  avgPool(x: TfTensor, kernel: number, stride: number, padding: number): TfTensor;
   logSoftmax(x: TfTensor): TfTensor;
   oneHot(labels: TfTensor, classes: number): TfTensor;
   neg(x: TfTensor): TfTensor;
@@ -60,21 +62,20 @@ export async function openTfjs(): Promise<Library> {
   await tf.setBackend("wasm");
   await tf.ready();
   if (tf.getBackend() !== "wasm") throw new Error(`Expected TensorFlow.js on wasm but it chose ${tf.getBackend()}`);
-  const { model, attack } = workload("rdi-smallcnn");
-  const forward = importGraph(tf, fusedOperations(tf), logitsGraph(model), weights(model));
-  const differentiable = importGraph(tf, plainOperations(tf), logitsGraph(model), weights(model));
-
-  /** Images as TensorFlow.js has them, channels last. */
-  const upload = (x: Float32Array, batch: number): TfTensor =>
-    tf.tidy(() => tf.transpose(tf.tensor(x, [batch, ...model.inputShape]), [0, 2, 3, 1]));
+  const network = (name: ModelName, operations: Operations): ((x: TfTensor) => TfTensor[]) => {
+    const { model } = workload(name);
+    return importGraph(tf, operations, logitsGraph(model), weights(model));
+  };
 
   const jobs: Partial<Record<Work["kind"], (work: Work) => Job>> = {
-    forward: ({ batch }) => {
+    forward: ({ model: name, batch }) => {
+      const { model } = workload(name);
+      const forward = network(name, fusedOperations(tf));
       const { x } = images(model, batch);
       return {
         units: batch,
         run: async () => {
-          const input = upload(x, batch);
+          const input = upload(tf, x, [batch, ...model.inputShape]);
           const outputs = tf.tidy(() => forward(input));
           const values = await Promise.all(outputs.map((output) => output.data()));
           for (const tensor of [input, ...outputs]) tensor.dispose();
@@ -82,10 +83,12 @@ export async function openTfjs(): Promise<Library> {
         },
       };
     },
-    "pgd-step": ({ batch, steps }) => {
+    "pgd-step": ({ model: name, batch, steps }) => {
+      const { model, attack } = workload(name);
+      const differentiable = network(name, plainOperations(tf));
       const { x, y } = images(model, batch);
       const labels = tf.tidy(() => tf.oneHot(tf.tensor(y, [batch], "int32"), model.classes));
-      const origin = upload(x, batch);
+      const origin = upload(tf, x, [batch, ...model.inputShape]);
       const [low, high] = tf.tidy(() => [tf.sub(origin, attack.eps), tf.sub(origin, -attack.eps)] as const);
       const crossEntropy = (logits: TfTensor): TfTensor => tf.neg(tf.sum(tf.mul(labels, tf.logSoftmax(logits))));
       const gradient = tf.grad((image) =>
@@ -125,25 +128,46 @@ export async function openTfjs(): Promise<Library> {
   };
 }
 
+/** Images as TensorFlow.js has them, channels last. */
+function upload(tf: Tf, x: Float32Array, shape: readonly number[]): TfTensor {
+  return tf.tidy(() => tf.transpose(tf.tensor(x, shape), [0, 2, 3, 1]));
+}
+
 type Conv = Node<"conv2d">;
 type Linear = Node<"linear">;
-type Pool = Node<"maxPool2d">;
+type Pool = Node<"maxPool2d" | "avgPool2d">;
+
+interface Convolution {
+  readonly x: TfTensor;
+  readonly filter: TfTensor;
+  readonly strides: number;
+  readonly pad: number;
+  readonly bias: TfTensor;
+  /** Added before the ReLU. */
+  readonly residual: TfTensor | undefined;
+  readonly relu: boolean;
+}
 
 /** Convolutions and matrix products with what follows them. */
 interface Operations {
-  conv2d(x: TfTensor, filter: TfTensor, strides: number, pad: number, bias: TfTensor, relu: boolean): TfTensor;
+  conv2d(conv: Convolution): TfTensor;
   matMul(a: TfTensor, b: TfTensor, bias: TfTensor, relu: boolean): TfTensor;
   /** Over square windows that lie side by side. */
   maxPool(x: TfTensor, size: number): TfTensor;
+  avgPool(x: TfTensor, size: number): TfTensor;
 }
 
 function fusedOperations(tf: Tf): Operations {
   const activation = (relu: boolean): "relu" | "linear" => (relu ? "relu" : "linear");
   return {
-    conv2d: (x, filter, strides, pad, bias, relu) =>
-      tf.fused.conv2d({ x, filter, strides, pad, bias, activation: activation(relu) }),
+    conv2d: ({ residual, relu, ...conv }) => {
+      if (residual === undefined) return tf.fused.conv2d({ ...conv, activation: activation(relu) });
+      const sum = tf.add(tf.fused.conv2d({ ...conv, activation: "linear" }), residual);
+      return relu ? tf.relu(sum) : sum;
+    },
     matMul: (a, b, bias, relu) => tf.fused.matMul({ a, b, bias, activation: activation(relu) }),
     maxPool: (x, size) => tf.maxPool(x, size, size, 0),
+    avgPool: (x, size) => tf.avgPool(x, size, size, 0),
   };
 }
 
@@ -154,22 +178,30 @@ function fusedOperations(tf: Tf): Operations {
 function plainOperations(tf: Tf): Operations {
   const activated = (x: TfTensor, relu: boolean): TfTensor => (relu ? tf.relu(x) : x);
   return {
-    conv2d: (x, filter, strides, pad, bias, relu) => activated(tf.add(tf.conv2d(x, filter, strides, pad), bias), relu),
-    matMul: (a, b, bias, relu) => activated(tf.add(tf.matMul(a, b), bias), relu),
-    maxPool: (x, size) => {
-      const [batch, height, width, channels] = x.shape as [number, number, number, number];
-      return tf.max(tf.reshape(x, [batch, height / size, size, width / size, size, channels]), [2, 4]);
+    conv2d: ({ x, filter, strides, pad, bias, residual, relu }) => {
+      const sum = tf.add(tf.conv2d(x, filter, strides, pad), bias);
+      return activated(residual === undefined ? sum : tf.add(sum, residual), relu);
     },
+    matMul: (a, b, bias, relu) => activated(tf.add(tf.matMul(a, b), bias), relu),
+    maxPool: (x, size) => tf.max(windows(tf, x, size), [2, 4]),
+    avgPool: (x, size) => tf.mean(windows(tf, x, size), [2, 4]),
   };
 }
 
-/** A graph of ours as a function of TensorFlow.js. */
+/** Square windows side by side: their rows are axis 2, their columns axis 4. */
+function windows(tf: Tf, x: TfTensor, size: number): TfTensor {
+  const [batch, height, width, channels] = x.shape as [number, number, number, number];
+  return tf.reshape(x, [batch, height / size, size, width / size, size, channels]);
+}
+
+/** A graph of ours as a function of TensorFlow.js. @throws Error if it has operations that the benchmark does not know there */
 function importGraph(
   tf: Tf,
   operations: Operations,
-  graph: Graph,
-  params: ReadonlyMap<string, Float32Array>,
+  original: Graph,
+  weights: ReadonlyMap<string, Float32Array>,
 ): (x: TfTensor) => TfTensor[] {
+  const { graph, params } = foldConstants(original, weights);
   const shapeOf = (value: number): number[] => graph.specs[value]!.shape.map((size) => (size === "N" ? -1 : size));
   const constants = new Map<number, TfTensor>();
   for (const [name, value] of graph.params) {
@@ -195,15 +227,20 @@ function importGraph(
     const x = at(node.in[0]!);
     switch (node.op) {
       case "conv2d": {
-        const { stride, padding, relu } = (node as Conv).attrs;
-        return operations.conv2d(x, at(node.in[1]!), stride, padding, at(node.in[2]!), relu);
+        const { stride, padding, groups, relu } = (node as Conv).attrs;
+        if (groups !== 1) throw new Error("Expected convolutions without groups");
+        const [filter, bias] = [at(node.in[1]!), at(node.in[2]!)];
+        const added = node.in[3] ?? null;
+        const residual = added === null ? undefined : at(added);
+        return operations.conv2d({ x, filter, strides: stride, pad: padding, bias, residual, relu });
       }
       case "linear":
         return operations.matMul(x, at(node.in[1]!), at(node.in[2]!), (node as Linear).attrs.relu);
-      case "maxPool2d": {
+      case "maxPool2d":
+      case "avgPool2d": {
         const { kernel, stride, padding } = (node as Pool).attrs;
         if (stride !== kernel || padding !== 0) throw new Error("Expected pooling windows side by side");
-        return operations.maxPool(x, kernel);
+        return node.op === "maxPool2d" ? operations.maxPool(x, kernel) : operations.avgPool(x, kernel);
       }
       case "reshape":
         return tf.reshape(x, shapeOf(node.out));

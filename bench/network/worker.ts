@@ -10,6 +10,7 @@ import { openTfjs } from "./tfjs.js";
 const libraries: Record<Subject["library"], (threads: number) => Library | Promise<Library>> = {
   cpu: (threads) => openOwn("cpu", threads),
   wasm: (threads) => openOwn("wasm", threads),
+  "wasm-relaxed": (threads) => openOwn("wasm-relaxed", threads),
   "tfjs-wasm": openTfjs,
   "onnxruntime-web": openOnnxruntimeWeb,
   "onnxruntime-node": openOnnxruntimeNode,

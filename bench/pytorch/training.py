@@ -11,7 +11,7 @@ import time
 import torch
 from torch.nn import functional as F
 
-from networks import RdiResNet38, average_pgd
+from networks import RdiResNet38, pgd
 
 BATCH, STEPS, EPS, ALPHA = 128, 10, 8 / 255, 2 / 255
 
@@ -26,7 +26,7 @@ def main(threads, iterations):
     for _ in range(iterations):
         began = time.perf_counter()
         start = (x + torch.empty_like(x).uniform_(-EPS, EPS)).clamp(0, 1)
-        adversarial = average_pgd(network, start, x, y, STEPS, EPS, ALPHA)
+        adversarial = pgd(network, start, x, y, STEPS, EPS, ALPHA)
         optimizer.zero_grad()
         sum(0.5 * F.cross_entropy(logits, y) for images in (x, adversarial) for logits in network(images)).backward()
         optimizer.step()

@@ -1,8 +1,8 @@
 """PyTorch's side of bench/network: does one work once, and then for as long as it is told.
 
 Arguments: a folder with safetensors files of the `weights` and of `data` (x and y), where the `results` to compare go as plain
-float32; and the settings as JSON. Says that it is ready, and answers each line of seconds with images × steps a second over
-at least that long.
+float32; and the settings as JSON. Says that it is ready, and answers each line of seconds with units a second (images; of pgd-step
+images × steps) over at least that long.
 """
 
 import json
@@ -13,7 +13,7 @@ import time
 import torch
 from torch.nn import functional as F
 
-from networks import NETWORKS, average_pgd, load, read_safetensors
+from networks import NETWORKS, load, max_average_pgd, pgd, read_safetensors
 
 
 # What each work gives: the results to compare, and a function that does the work again.
@@ -29,7 +29,14 @@ def forward(network, x, y, settings):
 
 def pgd_step(network, x, y, settings):
     def work(steps=settings["steps"]):
-        return average_pgd(network, x, x, y, steps, settings["eps"], settings["step"])
+        return pgd(network, x, x, y, steps, settings["eps"], settings["step"])
+
+    return work(settings["comparedSteps"]), work
+
+
+def max_average(network, x, y, settings):
+    def work(steps=settings["steps"]):
+        return max_average_pgd(network, x, y, steps, settings["eps"], settings["step"])
 
     return work(settings["comparedSteps"]), work
 
@@ -56,7 +63,7 @@ def training_step(network, x, y, settings):
     return work(), work
 
 
-WORKS = {"forward": forward, "pgd-step": pgd_step, "training-step": training_step}
+WORKS = {"forward": forward, "pgd-step": pgd_step, "max-average": max_average, "training-step": training_step}
 
 
 def main(folder, settings):
@@ -66,13 +73,14 @@ def main(folder, settings):
     x = data["x"].contiguous(memory_format=torch.channels_last)
     results, work = WORKS[settings["kind"]](network.eval().requires_grad_(False), x, data["y"].long(), settings)
     results.contiguous().numpy().tofile(os.path.join(folder, "results"))
+    units = len(x) * (settings["steps"] if settings["kind"] == "pgd-step" else 1)
     print("ready", flush=True)
     for line in sys.stdin:
         at_least, calls, start = float(line), 0, time.perf_counter()
         while calls == 0 or time.perf_counter() - start < at_least:
             work()
             calls += 1
-        print(calls * len(x) * settings["steps"] / (time.perf_counter() - start), flush=True)
+        print(calls * units / (time.perf_counter() - start), flush=True)
 
 
 main(sys.argv[1], json.loads(sys.argv[2]))

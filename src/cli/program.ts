@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { addAttack } from "./attack.js";
+import { addBench } from "./bench.js";
 import { addCalibrate } from "./calibrate.js";
 import { addClassify } from "./classify.js";
 import { addDoctor } from "./doctor.js";
@@ -33,6 +34,7 @@ export function program(): Command {
     addExport,
     addQuantize,
     addInfo,
+    addBench,
     addDoctor,
   ])
     add(root);

@@ -6,7 +6,7 @@ import { isFolder } from "../util/paths.js";
 import { readFileBytes } from "../util/read-file.js";
 import { byteDataset, imageSize, type Dataset } from "./dataset.js";
 import { listImages } from "./image-files.js";
-import type { ImageShape } from "./images.js";
+import type { ImageShape } from "./pixels.js";
 
 export interface ImageFolderOptions {
   /** Holds a folder for each class, or for each split one that does: `<dir>/<split>/<class>/*.png` or `<dir>/<class>/*.png`. */

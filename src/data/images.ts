@@ -3,23 +3,11 @@ import { PNG } from "pngjs";
 import { FormatError, expectArgument } from "../util/errors.js";
 import { readFileBytes } from "../util/read-file.js";
 import { imageKind } from "./image-files.js";
-import { fit, type Planes } from "./resize.js";
-
-/** Channels (1, gray, or 3, red, green, blue), height and width. */
-export type ImageShape = readonly [channels: number, height: number, width: number];
-
-/** 8-bit red, green, blue, alpha, row by row: what both decoders give. */
-interface Rgba {
-  readonly width: number;
-  readonly height: number;
-  readonly data: Uint8Array;
-}
+import { expectShape, planesOf, type ImageShape, type Rgba } from "./pixels.js";
+import { fit } from "./resize.js";
 
 /** An image of more pixels is refused before it is unpacked: a small file can claim any size. */
 const MAX_MEGAPIXELS = 64;
-
-/** Rec. 601 luma: how bright red, green and blue look. */
-const LUMA = [0.299, 0.587, 0.114] as const;
 
 /**
  * Reads a PNG or JPEG file as a network's input; see `decodeImage`.
@@ -74,12 +62,6 @@ export function encodePng(image: Float32Array, shape: ImageShape, scale = 1): Ui
   return new Uint8Array(encoded);
 }
 
-function expectShape(shape: ImageShape): void {
-  const [channels, height, width] = shape;
-  const positive = [height, width].every((size) => Number.isInteger(size) && size > 0);
-  expectArgument((channels === 1 || channels === 3) && positive, "shape", "[1 or 3, height, width]", shape);
-}
-
 function decodeRgba(bytes: Uint8Array, source: string): Rgba {
   try {
     const kind = imageKind(bytes);
@@ -102,24 +84,4 @@ function decodePng(bytes: Uint8Array): Rgba {
     throw new RangeError(`${width} × ${height} pixels, over ${MAX_MEGAPIXELS} megapixels`);
   }
   return PNG.sync.read(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
-}
-
-/** Float planes in [0, 1], composited on black. */
-function planesOf({ width, height, data }: Rgba, channels: number): Planes {
-  const plane = width * height;
-  const values = new Float32Array(channels * plane);
-  for (let at = 0; at < plane; at++) {
-    const opacity = (data[4 * at + 3] as number) / (255 * 255);
-    const red = (data[4 * at] as number) * opacity;
-    const green = (data[4 * at + 1] as number) * opacity;
-    const blue = (data[4 * at + 2] as number) * opacity;
-    if (channels === 1) {
-      values[at] = LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue;
-    } else {
-      values[at] = red;
-      values[plane + at] = green;
-      values[2 * plane + at] = blue;
-    }
-  }
-  return { channels, height, width, data: values };
 }

@@ -1,6 +1,5 @@
-import { writeFileAtomic } from "../util/atomic-file.js";
+import { readFileBytes, writeFileAtomic } from "#files";
 import { ArgumentError, expectArgument } from "../util/errors.js";
-import { readFileBytes } from "../util/read-file.js";
 import { DTYPES, expectBooleans, type Dtype, type DtypeArrays } from "./dtypes.js";
 import { parseHeader } from "./safetensors-header.js";
 

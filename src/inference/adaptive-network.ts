@@ -1,6 +1,12 @@
 import { z } from "zod";
 import type { Backend, HostArray } from "../backends/backend.js";
-import { readSafetensors, writeSafetensors, type Safetensors, type StoredTensor } from "../formats/safetensors.js";
+import {
+  decodeSafetensors,
+  readSafetensors,
+  writeSafetensors,
+  type Safetensors,
+  type StoredTensor,
+} from "../formats/safetensors.js";
 import { modelByName, models } from "../models/index.js";
 import type { ExitModel } from "../nn/exit-model.js";
 import { Network } from "../nn/network.js";
@@ -55,10 +61,16 @@ const recordSchema = z.record(z.string(), z.unknown());
  * Loads a network from a weights file of this package: safetensors with PyTorch's names and layouts, and the model's name, thresholds and training
  * settings in the metadata.
  *
+ * @param source the file's path, or its bytes, which errors then call by `name`
  * @throws FormatError if the file is not one, or is damaged; if a weight is missing, misshapen, or not finite
  */
-export async function load(path: string, { backend }: { readonly backend: Backend }): Promise<AdaptiveNetwork> {
-  const { tensors, metadata } = await readSafetensors(path);
+export async function load(
+  source: string | Uint8Array,
+  { backend, name = "the weights" }: { readonly backend: Backend; readonly name?: string },
+): Promise<AdaptiveNetwork> {
+  const path = typeof source === "string" ? source : name;
+  const { tensors, metadata } =
+    typeof source === "string" ? await readSafetensors(source) : decodeSafetensors(source, path);
   const { model, parameters } = networkOf(namedModel(path, metadata), { tensors, metadata }, path);
   const policy =
     metadata.policy === undefined ? undefined : parseMetadata(path, "policy", metadata.policy, policySchema);

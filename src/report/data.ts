@@ -1,4 +1,4 @@
-import type { ImageShape } from "../data/images.js";
+import type { ImageShape } from "../data/pixels.js";
 import type { Macs } from "../graph/cost.js";
 import type { Table } from "./table.js";
 

@@ -1,5 +1,6 @@
 import { max } from "d3-array";
-import { encodePng, type ImageShape } from "../data/images.js";
+import { encodePng } from "../data/images.js";
+import type { ImageShape } from "../data/pixels.js";
 import type { GalleryImage, GallerySample } from "./data.js";
 import { formName, significant } from "./format.js";
 import { html, type Markup } from "./html.js";

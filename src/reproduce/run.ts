@@ -5,7 +5,8 @@ import { slice, type Dataset } from "../data/dataset.js";
 import { evaluate, lastExitPolicy, load, type AdaptiveNetwork, type ExitPolicy } from "../inference/index.js";
 import { modelByName } from "../models/index.js";
 import { readFileBytes } from "../util/read-file.js";
-import { packageCommit, packageVersion } from "../util/package-version.js";
+import { packageCommit } from "../util/package-commit.js";
+import { packageVersion } from "../util/package-version.js";
 import {
   CLEAN,
   type MeasuredNetwork,

@@ -1,9 +1,9 @@
+import { exists } from "#files";
 import { z } from "zod";
 import { readSafetensors, writeSafetensors, type StoredTensor } from "../formats/safetensors.js";
 import { parseMetadata, storedWeights, weightsOf } from "../inference/adaptive-network.js";
 import { learnedParams, type ExitModel } from "../nn/exit-model.js";
 import { ArgumentError, FormatError } from "../util/errors.js";
-import { exists } from "../util/paths.js";
 import { differingSettings } from "../util/differing-settings.js";
 import { trainConfigSchema, type TrainConfig } from "./config.js";
 import type { LossHistory } from "./loss-watch.js";

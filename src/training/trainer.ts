@@ -1,11 +1,10 @@
-import { join } from "node:path";
+import { joinPath, makeFolder } from "#files";
 import { split, type Dataset } from "../data/dataset.js";
 import { save } from "../inference/adaptive-network.js";
 import { calibrate, checkDataset } from "../inference/calibrate.js";
 import type { ExitPolicy } from "../inference/policy.js";
 import type { Network } from "../nn/network.js";
 import { ArgumentError, expectArgument } from "../util/errors.js";
-import { makeFolder } from "../util/make-folder.js";
 import { packageVersion } from "../util/package-version.js";
 import { iterationsOf, parseTrainConfig, type TrainConfig, type TrainConfigInput } from "./config.js";
 import { TrainingRun, type RunControl, type RunFiles, type StopReason } from "./run.js";
@@ -80,7 +79,7 @@ export async function train(
 }
 
 function filesIn(folder: string): RunFiles {
-  const path = (name: string): string => join(folder, name);
+  const path = (name: string): string => joinPath(folder, name);
   return { checkpoint: path("checkpoint.safetensors"), log: path("log.jsonl"), model: path("model.safetensors") };
 }
 

@@ -1,6 +1,5 @@
-import { writeTextAtomic } from "./atomic-file.js";
+import { readFileBytes, writeFileAtomic } from "#files";
 import { FormatError } from "./errors.js";
-import { readFileBytes } from "./read-file.js";
 
 /**
  * The value in a JSON file that a user named.
@@ -23,5 +22,5 @@ export function parseJson(text: string, path: string, what: string): unknown {
 
 /** Writes a value as JSON that people can read, atomically. @throws RdiError if it cannot be written */
 export async function writeJson(path: string, value: unknown): Promise<void> {
-  await writeTextAtomic(path, `${JSON.stringify(value, null, 2)}\n`);
+  await writeFileAtomic(path, new TextEncoder().encode(`${JSON.stringify(value, null, 2)}\n`));
 }

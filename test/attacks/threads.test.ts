@@ -18,7 +18,9 @@ it.each([
 ])(`%s attacks on RDI-SmallCNN give the same images with 1 and 2 threads, in any batch`, async (form, method) => {
   // By machine code: different vectors round differently.
   const results = new Map<string | undefined, Float32Array[]>();
-  for (const { open } of available) {
+  for (const { title, open } of available) {
+    // Of CUDA's emulator one form has to be enough.
+    if (title.includes("emulated") && form !== "average") continue;
     const backend = await open();
     const own = results.get(backend.instructionSet) ?? [];
     results.set(backend.instructionSet, own);

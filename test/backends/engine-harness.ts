@@ -1,6 +1,9 @@
 import { BufferUse, type NativeAbi, type Pointer } from "../../src/backends/native/abi.js";
 import { openAddonEngine, type Addon } from "../../src/backends/native/addon-engine.js";
 import { loadAddon } from "../../src/backends/native/load-addon.js";
+import { EngineServer } from "../../src/backends/native/remote/engine-server.js";
+import type { Reply, Request } from "../../src/backends/native/remote/messages.js";
+import { RemoteEngine } from "../../src/backends/native/remote/remote-engine.js";
 import { loadWasm } from "../../src/backends/native/wasm-module.js";
 import { notChosen } from "../support/chosen.js";
 import { emulatedCuda } from "../support/emulated-cuda.js";
@@ -19,6 +22,20 @@ export interface EngineUnderTest {
 }
 
 const MOST_THREADS = 256;
+
+/** WebAssembly at the other end of a channel, as a page has it in a worker; here both ends are on one thread. */
+async function openRemote(threads: number): Promise<NativeAbi> {
+  const engine = await loadWasm({ threads });
+  const { port1, port2 } = new MessageChannel();
+  const server = new EngineServer(engine, port2);
+  const remote = new RemoteEngine(engine, port1, () => {
+    server.end();
+    port1.close();
+  });
+  port1.onmessage = ({ data }: MessageEvent<Reply>) => remote.receive(data);
+  port2.onmessage = ({ data }: MessageEvent<Request>) => server.receive(data);
+  return remote;
+}
 
 /** The kernels of the processor's addon, one engine for each of its instruction sets. */
 function cpuEngines(): EngineUnderTest[] {
@@ -63,6 +80,7 @@ function chosen(engine: EngineUnderTest): EngineUnderTest {
 
 export const engines: readonly EngineUnderTest[] = [
   { title: "wasm", open: (threads: number) => loadWasm({ threads }), mostThreads: MOST_THREADS },
+  { title: "wasm, remote", open: (threads: number) => openRemote(threads), mostThreads: MOST_THREADS },
   ...cpuEngines(),
   cudaEngine("cuda", () => loadAddon("cuda")),
   cudaEngine("cuda (emulated)", emulatedCuda),

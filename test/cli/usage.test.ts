@@ -14,6 +14,7 @@ const COMMANDS = [
   "import",
   "export",
   "info",
+  "bench",
   "doctor",
 ];
 

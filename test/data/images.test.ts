@@ -3,7 +3,8 @@ import { PNG } from "pngjs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { listImages } from "../../src/data/image-files.js";
-import { decodeImage, encodePng, readImage, type ImageShape } from "../../src/data/images.js";
+import { decodeImage, encodePng, readImage } from "../../src/data/images.js";
+import type { ImageShape } from "../../src/data/pixels.js";
 import { fit, resize } from "../../src/data/resize.js";
 import { withFolder } from "./idx-files.js";
 

@@ -3,9 +3,10 @@ import { join } from "node:path";
 import * as esbuild from "esbuild";
 import { expect, it } from "vitest";
 import { build, type InlineConfig } from "vite";
+import { ISOLATED, missing, openBrowser, serve } from "../browser/site.js";
 import { temporaryFolder } from "../cli/rdi.js";
 import { describePackages, install } from "./installation.js";
-import { CLASSIFY, classified } from "./jobs.js";
+import { CLASSIFY, CLASSIFY_INLINE, classified } from "./jobs.js";
 
 const ENGINE_FILES = ["wasm/rdi-simd.wasm", "wasm/rdi-relaxed-simd.wasm", "backends/native/wasm-worker.mjs"];
 
@@ -68,10 +69,38 @@ describePackages("a program that a bundler has made one file", async () => {
     await expectWorks("vite.mjs");
   });
 
-  it("of Vite for browsers resolves, and says that an engine needs Node.js so far", async () => {
-    await viteBuild("browser.mjs", {});
-    const { status, stderr } = await installation.node("out/browser.mjs");
-    expect(status).toBe(1);
-    expect(stderr).toContain('Expected { backend: "reference" } outside Node.js but received no backend');
+  it.skipIf(missing !== undefined)(
+    `of Vite runs in a browser${missing === undefined ? "" : ` (${missing})`}`,
+    async () => {
+      await installation.write("index.html", '<!doctype html><script type="module" src="./classify.mjs"></script>');
+      const outDir = installation.file("site");
+      await build({
+        root: installation.folder,
+        configFile: false,
+        logLevel: "error",
+        build: { outDir },
+        worker: { format: "es" },
+      });
+      const site = await serve(outDir, ISOLATED);
+      const browser = await openBrowser();
+      try {
+        const tab = await browser.newPage();
+        const said = tab.waitForEvent("console", (message) => message.type() === "log");
+        const failed = tab.waitForEvent("pageerror").then((error) => Promise.reject(error));
+        await tab.goto(site.url);
+        expect((await Promise.race([said, failed])).text()).toBe(classified("wasm").trim());
+      } finally {
+        await browser.close();
+        await site.close();
+      }
+    },
+  );
+
+  it("of esbuild that is one file runs with the engine inside it", async () => {
+    await installation.write("inline.mjs", CLASSIFY_INLINE);
+    const outfile = installation.file("out/inline.mjs");
+    const options = { outfile, bundle: true, format: "esm" } as const;
+    await esbuild.build({ ...options, entryPoints: [installation.file("inline.mjs")], conditions: ["workerd"] });
+    expect(await installation.node("out/inline.mjs")).toEqual({ status: 0, stdout: classified("wasm"), stderr: "" });
   });
 });

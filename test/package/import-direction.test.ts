@@ -27,6 +27,7 @@ describe("the import-direction rule", () => {
     ["src/attacks/pgd.ts", 'import { mnist } from "../data/mnist.js";'],
     ["src/cli/attacks/main.ts", 'import { pgd } from "../../attacks/pgd.js";'],
     ["src/backends/registry.ts", 'import { WasmBackend } from "./native/wasm.js";'],
+    ["src/backends/web-registry.ts", 'import { WasmBackend } from "./native/wasm.js";'],
     [
       "src/backends/native/wasm.ts",
       'import { encode } from "./encode.js"; import type { Backend } from "../backend.js";',

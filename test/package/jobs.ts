@@ -1,8 +1,8 @@
 /** Programs that use the installed package. */
 
-const body = `
+const bodyOn = (backend: string): string => `
   const { AdaptiveNetwork, createBackend, digits, initialParams, modelByName } = rdi;
-  const backend = await createBackend({ threads: 2 });
+  const backend = await createBackend(${backend});
   const model = modelByName("rdi-smallcnn");
   const policy = { exits: [1, 2, 3], thresholds: [2.295, 2.295] };
   const net = new AdaptiveNetwork(model, backend, initialParams(model, 1), policy);
@@ -14,10 +14,19 @@ const body = `
   backend.dispose();
 `;
 
+const body = bodyOn("{ threads: 2 }");
+
 /** An untrained network classifies four digits; prints the backend and the exits that they left at. */
 export const CLASSIFY = `import * as rdi from "rdi-net";\nasync function main() {${body}}\nmain();\n`;
 
 export const CLASSIFY_COMMONJS = `const rdi = require("rdi-net");\nasync function main() {${body}}\nmain();\n`;
+
+/** The same where the engine's module is inside the program, as edge runtimes need it. */
+export const CLASSIFY_INLINE = `import * as rdi from "rdi-net";
+import { wasmModule } from "rdi-net/inline";
+async function main() {${bodyOn("{ module: await wasmModule() }")}}
+main();
+`;
 
 /** The same in a worker thread, which the main thread then ends. */
 export const CLASSIFY_IN_WORKER = `

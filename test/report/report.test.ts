@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { decodeImage, type ImageShape } from "../../src/data/images.js";
+import { decodeImage } from "../../src/data/images.js";
+import type { ImageShape } from "../../src/data/pixels.js";
 import { renderReport, type ReportData, type TrainingPoint } from "../../src/report/index.js";
 import { ArgumentError } from "../../src/util/errors.js";
 import { findAll, parsePage, textOf, type PageElement } from "./parse-page.js";

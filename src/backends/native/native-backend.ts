@@ -149,7 +149,6 @@ export class NativeBackend implements Backend {
 
 /** What ordinary and adaptive plans share: an encoded program in the engine. */
 abstract class EncodedPlan {
-  readonly bytes: number;
   protected readonly plan: Pointer;
   /** What a run needs of each external buffer. */
   readonly #sizes: readonly { readonly name: string; readonly bytes: number; readonly perImage: boolean }[];
@@ -167,13 +166,18 @@ abstract class EncodedPlan {
       return graph.alias.has(name) ? BufferUse.Update : BufferUse.Fill;
     });
     this.plan = abi.planCreate(encodePlan(program), uses);
-    this.bytes = abi.planBytes(this.plan);
     this.#sizes = program.buffers.map((name) => {
       const { graph } = this;
       const value = graph.params.get(name) ?? graph.inputs.get(name) ?? graph.outputs.get(name)!;
       const spec = graph.specs[value]!;
       return { name, bytes: 4 * imageElements(spec), perImage: isPerImage(spec) };
     });
+  }
+
+  /** Of working memory; 0 while an engine that is elsewhere has not made the plan yet. */
+  get bytes(): number {
+    this.checkLive();
+    return this.abi.planBytes(this.plan);
   }
 
   /** The buffers of a run of `batch` images. */

@@ -11,3 +11,9 @@ export type WasmInstructionSet = (typeof WASM_INSTRUCTION_SETS)[number];
 export function widestSimd(): WasmInstructionSet {
   return wasmFeatures().relaxedSimd ? "relaxed-simd" : "simd128";
 }
+
+/** The files of the modules, in `dist/wasm`. */
+export const MODULE_FILES = {
+  simd128: "rdi-simd.wasm",
+  "relaxed-simd": "rdi-relaxed-simd.wasm",
+} as const;
