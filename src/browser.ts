@@ -28,6 +28,7 @@ export { evaluate } from "./inference/evaluate.js";
 export { fetchModel, type FetchModelOptions } from "./inference/fetch-model.js";
 export { optimizePolicy } from "./inference/optimize-policy.js";
 export { policyMacs } from "./inference/policy.js";
+export { quantize } from "./inference/quantize.js";
 export { train } from "./training/trainer.js";
 export { openPreset, writePreset } from "./training/preset-file.js";
 export { presets } from "./training/presets.js";

@@ -25,6 +25,7 @@ export {
   load,
   optimizePolicy,
   policyMacs,
+  quantize,
   save,
   type AttackReport,
   type CalibratedPolicy,
@@ -48,6 +49,8 @@ export {
   type PolicyOutcome,
   type PolicyPoint,
   type PolicySample,
+  type QuantizedNetwork,
+  type QuantizeOptions,
   type TrainingRecord,
   type WorstCase,
 } from "./inference/index.js";

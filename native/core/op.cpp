@@ -63,8 +63,8 @@ bool NodeSetup::operands(int32_t required, int32_t optional, int32_t attributes,
 }
 
 const Op* findOp(const char* name) {
-  const OpList lists[] = {convOps(), linearOps(), poolOps(),   normOps(),  elementwiseOps(),
-                          lossOps(), randomOps(), layoutOps(), reduceOps()};
+  const OpList lists[] = {convOps(), linearOps(), poolOps(),   normOps(),   elementwiseOps(),
+                          lossOps(), randomOps(), layoutOps(), reduceOps(), quantizedOps()};
   for (const OpList& list : lists) {
     for (size_t i = 0; i < list.count; i++) {
       if (sameText(list.first[i].name, name)) return &list.first[i];

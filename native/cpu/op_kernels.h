@@ -22,6 +22,7 @@ KernelList lossKernels();
 KernelList randomKernels();
 KernelList layoutKernels();
 KernelList reduceKernels();
+KernelList quantizedKernels();
 
 // Null if there is none of that name.
 const Kernel* findKernel(const char* name);

@@ -28,6 +28,18 @@ struct LinearShape {
   int32_t inFeatures, outFeatures;
 };
 
+// How floats become integers of 8 bits: round(x · levels) within −127 … 127 if signed, else 0 … 255.
+struct InputLevels {
+  float levels;
+  int32_t isSigned;
+};
+
+// A convolution in integers, without groups; a fully connected layer is one of an image of 1×1.
+struct QuantizedShape {
+  ConvShape conv;
+  InputLevels input;
+};
+
 // How an operand of an element-wise operation meets the output's elements.
 enum class Operand : int32_t { Bad, Same, ImageScalar, WholeScalar };
 

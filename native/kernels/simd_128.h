@@ -1,5 +1,5 @@
-// What the instruction sets with vectors of 4 floats share: WebAssembly's simd128, plain and relaxed, NEON, and the baseline of x86-64
-// (SSE2) and of all others.
+// What the instruction sets with vectors of 4 floats share: WebAssembly's simd128, plain and relaxed, NEON, and the
+// baseline of x86-64 (SSE2) and of all others.
 #pragma once
 
 #include <stddef.h>
@@ -46,8 +46,8 @@ RDI_INLINE vf madd(vf a, vf b, vf c) {
 #if defined(__ARM_NEON)
   return reinterpret_cast<vf>(vfmaq_f32(float32x4_t(c), float32x4_t(a), float32x4_t(b)));
 #elif defined(__wasm_relaxed_simd__)
-  return reinterpret_cast<vf>(wasm_f32x4_relaxed_madd(reinterpret_cast<v128_t>(a), reinterpret_cast<v128_t>(b),
-                                                      reinterpret_cast<v128_t>(c)));
+  return reinterpret_cast<vf>(
+      wasm_f32x4_relaxed_madd(reinterpret_cast<v128_t>(a), reinterpret_cast<v128_t>(b), reinterpret_cast<v128_t>(c)));
 #else
   return a * b + c;
 #endif
@@ -132,5 +132,45 @@ RDI_INLINE void storePart(float* p, vf x, size_t count) {
   store(lane, x);
   for (size_t i = 0; i < count; i++) p[i] = lane[i];
 }
+
+// Two integers of 16 bits in every lane.
+RDI_INLINE vs broadcastPair(const int16_t* p) {
+#if defined(__wasm_simd128__)
+  return reinterpret_cast<vs>(wasm_v128_load32_splat(p));
+#else
+  int32_t pair;
+  __builtin_memcpy(&pair, p, sizeof(pair));
+  return reinterpret_cast<vs>(vi{pair, pair, pair, pair});
+#endif
+}
+
+// Sums of two products: where an instruction adds neighbouring ones, sum[i] + a[2i]·b[2i] + a[2i + 1]·b[2i + 1]; else,
+// with the first factors of all lanes before the second ones in a, sum[i] + a[i]·b[0] + a[VL + i]·b[1].
+#if defined(__wasm_simd128__)
+inline constexpr bool pairsInterleaved = true;
+RDI_INLINE vi addPairProducts(vi sum, vs a, vs b) {
+  return wrappingSum(
+      sum, reinterpret_cast<vi>(wasm_i32x4_dot_i16x8(reinterpret_cast<v128_t>(a), reinterpret_cast<v128_t>(b))));
+}
+#elif defined(__ARM_NEON)
+inline constexpr bool pairsInterleaved = false;
+RDI_INLINE vi addPairProducts(vi sum, vs a, vs b) {
+  const int16x8_t weights = int16x8_t(a), pair = int16x8_t(b);
+  const int32x4_t first = vmlal_lane_s16(int32x4_t(sum), vget_low_s16(weights), vget_low_s16(pair), 0);
+  return reinterpret_cast<vi>(vmlal_lane_s16(first, vget_high_s16(weights), vget_low_s16(pair), 1));
+}
+#elif defined(__SSE2__)
+inline constexpr bool pairsInterleaved = true;
+RDI_INLINE vi addPairProducts(vi sum, vs a, vs b) {
+  return wrappingSum(sum,
+                     reinterpret_cast<vi>(_mm_madd_epi16(reinterpret_cast<__m128i>(a), reinterpret_cast<__m128i>(b))));
+}
+#else
+inline constexpr bool pairsInterleaved = false;
+RDI_INLINE vi addPairProducts(vi sum, vs a, vs b) {
+  for (int i = 0; i < VL; i++) sum[i] += a[i] * b[0] + a[VL + i] * b[1];
+  return sum;
+}
+#endif
 
 }  // namespace rdi::kernels::inline RDI_ISA

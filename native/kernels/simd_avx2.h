@@ -53,4 +53,17 @@ RDI_INLINE void storePart(float* p, vf x, size_t count) {
   _mm256_maskstore_ps(p, reinterpret_cast<__m256i>(firstLanes(count)), __m256(x));
 }
 
+// Two integers of 16 bits in every lane.
+RDI_INLINE vs broadcastPair(const int16_t* p) {
+  int32_t pair;
+  __builtin_memcpy(&pair, p, sizeof(pair));
+  return reinterpret_cast<vs>(_mm256_set1_epi32(pair));
+}
+// sum[i] + a[2i]·b[2i] + a[2i + 1]·b[2i + 1].
+inline constexpr bool pairsInterleaved = true;
+RDI_INLINE vi addPairProducts(vi sum, vs a, vs b) {
+  return wrappingSum(
+      sum, reinterpret_cast<vi>(_mm256_madd_epi16(reinterpret_cast<__m256i>(a), reinterpret_cast<__m256i>(b))));
+}
+
 }  // namespace rdi::kernels::inline RDI_ISA

@@ -58,4 +58,25 @@ RDI_INLINE vf loadPart(const float* p, size_t count, float filler = 0) {
 }
 RDI_INLINE void storePart(float* p, vf x, size_t count) { _mm512_mask_storeu_ps(p, firstLanes(count), __m512(x)); }
 
+// Two integers of 16 bits in every lane.
+RDI_INLINE vs broadcastPair(const int16_t* p) {
+  int32_t pair;
+  __builtin_memcpy(&pair, p, sizeof(pair));
+  return reinterpret_cast<vs>(_mm512_set1_epi32(pair));
+}
+// sum[i] + a[2i]·b[2i] + a[2i + 1]·b[2i + 1].
+inline constexpr bool pairsInterleaved = true;
+RDI_INLINE vi addPairProducts(vi sum, vs a, vs b) {
+  return wrappingSum(
+      sum, reinterpret_cast<vi>(_mm512_madd_epi16(reinterpret_cast<__m512i>(a), reinterpret_cast<__m512i>(b))));
+}
+
+// The same in one instruction, which not all machines of this instruction set have.
+RDI_INLINE bool fusesPairProducts() { return __builtin_cpu_supports("avx512vnni"); }
+RDI_INLINE vi addPairProductsFused(vi sum, vs a, vs b) {
+  // Not by its intrinsic, which would take this file to be compiled for machines that have it.
+  asm("vpdpwssd %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
+  return sum;
+}
+
 }  // namespace rdi::kernels::inline RDI_ISA

@@ -55,7 +55,7 @@ async function run(file: string, { model: name, classes, out, force = false }: O
   await expectNew(out, force);
   await expectWritableFile(out);
   const { weights, source, dropped, ignored } = await importCheckpoint(file, model);
-  const net = { model, weights: () => Promise.resolve(new Map(weights)) };
+  const net = { model, parameters: () => Promise.resolve(new Map(weights)) };
   await save(out, net, { policy: lastExitPolicy(model), training: { source } });
   return {
     model: name,

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import type { Command } from "commander";
 import { readSafetensors, type Safetensors } from "../formats/safetensors.js";
 import type { Macs } from "../graph/cost.js";
-import { FORMAT, namedModel, weightsOf } from "../inference/adaptive-network.js";
+import { FORMAT, namedModel, networkOf } from "../inference/adaptive-network.js";
 import { checkPolicy, policyMacs, type ExitPolicy } from "../inference/index.js";
 import { models } from "../models/index.js";
 import { costOfBackbone, costOfExits, type ExitModel } from "../nn/exit-model.js";
@@ -99,7 +99,7 @@ async function describeFile(path: string, json: boolean | undefined): Promise<vo
   const policy = metadata.policy === undefined ? undefined : await policyOf(path, model);
   const layers = modelLayers(model);
   const info = modelInfo(model, layers, policy);
-  const mismatch = mismatchOf(model, tensors, path);
+  const mismatch = mismatchOf(model, { tensors, metadata }, path);
   const described: FileInfo = mismatch === undefined ? file : { ...file, mismatch };
   print(json, { ...info, ...described }, () => [modelText(info, layers), fileText(described, model.name)].join("\n"));
 }
@@ -134,9 +134,9 @@ async function policyOf(path: string, model: ExitModel): Promise<ExitPolicy> {
   return policy;
 }
 
-function mismatchOf(model: ExitModel, tensors: Safetensors["tensors"], path: string): string | undefined {
+function mismatchOf(model: ExitModel, file: Safetensors, path: string): string | undefined {
   try {
-    weightsOf(model, tensors, path);
+    networkOf(model, file, path);
     return undefined;
   } catch (error) {
     if (error instanceof FormatError) return error.message;

@@ -9,6 +9,7 @@ import { addImport } from "./import.js";
 import { addExport } from "./export.js";
 import { addInfo } from "./info.js";
 import { packageVersion } from "../util/package-version.js";
+import { addQuantize } from "./quantize.js";
 import { addQuickstart } from "./quickstart.js";
 import { addReproduce } from "./reproduce.js";
 import { addTrain } from "./train.js";
@@ -31,6 +32,7 @@ export function program(): Command {
     addReproduce,
     addImport,
     addExport,
+    addQuantize,
     addInfo,
     addBench,
     addDoctor,

@@ -1,4 +1,5 @@
 import { opDef } from "../ops/index.js";
+import { isQuantized } from "../ops/quantized.js";
 import { isPerImage } from "../ops/spec.js";
 import { ArgumentError } from "../util/errors.js";
 import type { GraphBuilder } from "./builder.js";
@@ -26,6 +27,10 @@ export function differentiate(g: GraphBuilder, loss: Value, wrt: readonly Value[
     const needs = node.in.map((value) => value !== null && active.has(value));
     if (!needs.includes(true)) continue;
     const def = opDef(node.op);
+    if (isQuantized(node.op))
+      throw new ArgumentError(
+        `Expected a network of floats for gradients but received one in int8 (${node.op}): train and attack the weights that it was quantized from`,
+      );
     if (def.vjp === undefined) throw new ArgumentError(`Expected a differentiable operation but received ${node.op}`);
     const contributions = def.vjp(g, node, ct, needs);
     node.in.forEach((value, i) => {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Backend } from "../backends/backend.js";
+import type { Backend, HostArray } from "../backends/backend.js";
 import {
   decodeSafetensors,
   readSafetensors,
@@ -10,11 +10,13 @@ import {
 import { modelByName, models } from "../models/index.js";
 import type { ExitModel } from "../nn/exit-model.js";
 import { Network } from "../nn/network.js";
+import { expectFloat } from "../nn/quantized-model.js";
 import { concreteShape, formatSpec } from "../ops/spec.js";
-import { FormatError, RdiError } from "../util/errors.js";
+import { ArgumentError, FormatError, RdiError } from "../util/errors.js";
 import { parseJson } from "../util/json-file.js";
 import { quote } from "../util/quote.js";
 import { classify, type Classification, type ClassifyOptions } from "./classify.js";
+import { INT8, quantizedNetwork, storedQuantized } from "./quantized-weights.js";
 import { checkPolicy, lastExitPolicy, policySchema, type ExitPolicy } from "./policy.js";
 
 /** A network with the policy by which images leave it. */
@@ -27,7 +29,7 @@ export class AdaptiveNetwork extends Network {
   constructor(
     model: ExitModel,
     backend: Backend,
-    weights: ReadonlyMap<string, Float32Array>,
+    weights: ReadonlyMap<string, HostArray>,
     policy: ExitPolicy = lastExitPolicy(model),
     training: TrainingRecord = {},
   ) {
@@ -69,18 +71,29 @@ export async function load(
   const path = typeof source === "string" ? source : name;
   const { tensors, metadata } =
     typeof source === "string" ? await readSafetensors(source) : decodeSafetensors(source, path);
-  const model = namedModel(path, metadata);
-  const weights = weightsOf(model, tensors, path);
+  const { model, parameters } = networkOf(namedModel(path, metadata), { tensors, metadata }, path);
   const policy =
     metadata.policy === undefined ? undefined : parseMetadata(path, "policy", metadata.policy, policySchema);
   const training =
     metadata.training === undefined ? undefined : parseMetadata(path, "training", metadata.training, recordSchema);
   try {
-    return new AdaptiveNetwork(model, backend, weights, policy, training);
+    return new AdaptiveNetwork(model, backend, parameters, policy, training);
   } catch (error) {
     if (error instanceof RdiError) throw new FormatError(path, error.message);
     throw error;
   }
+}
+
+/** The model of a weights file as it computes, in floats or in integers, and its parameters. @throws FormatError if they do not fit */
+export function networkOf(
+  model: ExitModel,
+  { tensors, metadata }: Safetensors,
+  path: string,
+): { readonly model: ExitModel; readonly parameters: ReadonlyMap<string, HostArray> } {
+  const { quantization } = metadata;
+  if (quantization === undefined) return { model, parameters: weightsOf(model, tensors, path) };
+  if (quantization === INT8) return quantizedNetwork(model, tensors, path);
+  throw new FormatError(path, `Expected ${INT8} for the metadata quantization but received ${quote(quantization)}`);
 }
 
 /** The model that a weights file is for, by its metadata. @throws FormatError if the file is none of this package, or of an unknown model */
@@ -136,34 +149,63 @@ export function weightsOf(
   return weights;
 }
 
-/** The values of parameters as a file holds them. */
+/** How a file holds the numbers of a network of floats. */
+export type WeightsDtype = "F32" | "F16";
+
+/**
+ * The values of parameters as a file holds them.
+ *
+ * @throws ArgumentError if a number is beyond the range of `dtype`
+ */
 export function storedWeights(
   params: ExitModel["params"],
   weights: ReadonlyMap<string, Float32Array>,
+  dtype: WeightsDtype = "F32",
 ): Map<string, StoredTensor> {
   return new Map(
-    [...params].map(([name, { spec }]) => [
-      name,
-      { dtype: "F32", shape: concreteShape(spec, 1), data: weights.get(name)! },
-    ]),
+    [...params].map(([name, { spec }]) => {
+      const data = weights.get(name)!;
+      const tooLarge = dtype === "F16" ? data.find((value) => Math.abs(value) >= F16_OVERFLOW) : undefined;
+      if (tooLarge !== undefined)
+        throw new ArgumentError(`Expected numbers under ${F16_OVERFLOW} for ${name} in F16 but received ${tooLarge}`);
+      return [name, { dtype, shape: concreteShape(spec, 1), data }];
+    }),
   );
+}
+
+/** What would be rounded to infinity. */
+const F16_OVERFLOW = 65520;
+
+export interface SaveOptions {
+  readonly policy: ExitPolicy;
+  readonly training?: TrainingRecord;
+  /** How numbers are stored, F32 by default; F16 takes half the bytes, and rounds. Of a network in int8 it must be absent. */
+  readonly dtype?: WeightsDtype;
 }
 
 /**
  * Writes a network's weights, its policy and its training settings, atomically.
  *
- * @throws ArgumentError if the policy does not fit; RdiError if the file cannot be written
+ * @throws ArgumentError if the policy does not fit, or a weight is beyond the range of `dtype`; RdiError if the file cannot be written
  */
 export async function save(
   path: string,
-  net: Pick<Network, "model" | "weights">,
-  { policy, training = {} }: { readonly policy: ExitPolicy; readonly training?: TrainingRecord },
+  net: Pick<Network, "model" | "parameters">,
+  { policy, training = {}, dtype }: SaveOptions,
 ): Promise<void> {
-  checkPolicy(net.model, policy);
-  await writeSafetensors(path, storedWeights(net.model.params, await net.weights()), {
+  const { model } = net;
+  checkPolicy(model, policy);
+  const quantized = model.quantization !== undefined;
+  if (quantized && dtype !== undefined) expectFloat(model, dtype);
+  const parameters = await net.parameters();
+  const tensors = quantized
+    ? storedQuantized({ model, parameters })
+    : storedWeights(model.params, parameters as Map<string, Float32Array>, dtype);
+  await writeSafetensors(path, tensors, {
     format: FORMAT,
-    model: net.model.name,
-    classes: String(net.model.classes),
+    model: model.name,
+    classes: String(model.classes),
+    ...(quantized && { quantization: INT8 }),
     policy: JSON.stringify(policy),
     training: JSON.stringify(training),
   });

@@ -99,6 +99,8 @@ export interface EvaluateOptions {
   readonly policy: ExitPolicy;
   /** None: clean images. Random starts depend on an image's position in the dataset. */
   readonly attack?: Attack;
+  /** The network that is attacked: one of floats where the one evaluated computes in integers and has no gradients, say. Default: the one evaluated. */
+  readonly attacked?: Network;
   /** Default 256. */
   readonly batchSize?: number;
   readonly onProgress?: (doneImages: number, totalImages: number) => void;
@@ -118,7 +120,7 @@ export async function evaluate(
   dataset: Dataset,
   options: EvaluateOptions,
 ): Promise<Evaluation & { readonly details: ExitDetails }> {
-  const { policy, attack, batchSize = 256, onProgress, signal, keep } = options;
+  const { policy, attack, attacked: target = net, batchSize = 256, onProgress, signal, keep } = options;
   const { model, backend } = net;
   checkPolicy(model, policy);
   checkDataset(model, dataset);
@@ -130,7 +132,7 @@ export async function evaluate(
   for (const batch of batches(dataset, { batchSize })) {
     signal?.throwIfAborted();
     const ids = batch.indices;
-    const attacked = await attack?.craft(net, batch.images, batch.labels, {
+    const attacked = await attack?.craft(target, batch.images, batch.labels, {
       ids,
       batchSize,
       policy,

@@ -1,4 +1,11 @@
-export { AdaptiveNetwork, load, save, type TrainingRecord } from "./adaptive-network.js";
+export {
+  AdaptiveNetwork,
+  load,
+  save,
+  type SaveOptions,
+  type TrainingRecord,
+  type WeightsDtype,
+} from "./adaptive-network.js";
 export {
   calibrate,
   calibrateEqual,
@@ -29,6 +36,8 @@ export {
   type PolicyObjective,
   type PolicyPoint,
 } from "./optimize-policy.js";
+export { quantize, type QuantizeOptions } from "./quantize.js";
+export type { QuantizedNetwork } from "./quantized-weights.js";
 export type { PolicySample } from "./policy-search.js";
 export { ABOVE_ANY_ENTROPY, checkPolicy, lastExitPolicy, policyMacs, type ExitPolicy } from "./policy.js";
 export { sweep, type SweepPoint } from "./sweep.js";

@@ -22,6 +22,12 @@ export interface ExitModel {
   readonly params: ReadonlyMap<string, ParamSpec>;
   /** Tensors that checkpoints of the authors hold although the network never uses them. */
   readonly ignoredWeights?: readonly string[];
+  /** Of a model that computes in integers (see quantized-model.ts): what it was made of. */
+  readonly quantization?: {
+    readonly float: ExitModel;
+    /** The values that the input of each layer takes. */
+    readonly ranges: ReadonlyMap<string, { readonly high: number; readonly signed: boolean }>;
+  };
   /** The logits [N, classes] of exits 1 … N. */
   forward(x: Tensor, scope: Scope): Tensor[];
 }

@@ -1,10 +1,11 @@
-import type { Backend, ParamSet } from "../backends/backend.js";
+import type { Backend, HostArray, ParamSet } from "../backends/backend.js";
 import type { Graph } from "../graph/types.js";
 import { imageElements, formatSpec } from "../ops/spec.js";
 import type { Disposable } from "../util/disposable.js";
 import { ArgumentError } from "../util/errors.js";
 import type { ExitModel } from "./exit-model.js";
 import { Executable } from "./executable.js";
+import { expectFloat } from "./quantized-model.js";
 
 /** A model with its parameters on a backend. Programs that are compiled for it are kept, and freed with it. */
 export class Network implements Disposable {
@@ -14,7 +15,7 @@ export class Network implements Disposable {
   readonly #programs = new Map<string, Disposable>();
 
   /** @throws ArgumentError if a weight is missing, misshapen, unknown to the model, or not finite. */
-  constructor(model: ExitModel, backend: Backend, weights: ReadonlyMap<string, Float32Array>) {
+  constructor(model: ExitModel, backend: Backend, weights: ReadonlyMap<string, HostArray>) {
     checkWeights(model, weights);
     this.model = model;
     this.backend = backend;
@@ -43,11 +44,17 @@ export class Network implements Disposable {
     this.#programs.clear();
   }
 
-  /** Copies the parameters out. */
+  /** Copies the weights out. @throws ArgumentError if the network computes in integers */
   async weights(): Promise<Map<string, Float32Array>> {
-    const weights = new Map<string, Float32Array>();
-    for (const name of this.model.params.keys()) weights.set(name, (await this.params.get(name)) as Float32Array);
-    return weights;
+    expectFloat(this.model, "weights as floats");
+    return (await this.parameters()) as Map<string, Float32Array>;
+  }
+
+  /** Copies the parameters out; those of integers are Int32Array. */
+  async parameters(): Promise<Map<string, HostArray>> {
+    const parameters = new Map<string, HostArray>();
+    for (const name of this.model.params.keys()) parameters.set(name, await this.params.get(name));
+    return parameters;
   }
 
   dispose(): void {
@@ -61,7 +68,7 @@ export class Network implements Disposable {
 }
 
 /** @throws ArgumentError if a weight is missing, misshapen, unknown to the model, or not finite. */
-export function checkWeights(model: ExitModel, weights: ReadonlyMap<string, Float32Array>): void {
+export function checkWeights(model: ExitModel, weights: ReadonlyMap<string, HostArray>): void {
   for (const [name, { spec }] of model.params) {
     const data = weights.get(name);
     if (data === undefined)
@@ -71,7 +78,12 @@ export function checkWeights(model: ExitModel, weights: ReadonlyMap<string, Floa
         `Expected ${formatSpec(spec)} for weight ${name} of ${model.name} but received ${data.length} elements`,
       );
     }
-    if (!data.every(Number.isFinite))
+    const integers = data instanceof Int32Array;
+    if (integers !== (spec.dtype === "i32"))
+      throw new ArgumentError(
+        `Expected ${formatSpec(spec)} for weight ${name} of ${model.name} but received ${data.constructor.name}`,
+      );
+    if (!integers && !data.every(Number.isFinite))
       throw new ArgumentError(
         `Expected finite numbers for weight ${name} of ${model.name} but received NaN or infinity`,
       );

@@ -37,6 +37,7 @@ import {
 import { positiveBits } from "./mask-bits.js";
 import type { OpDef } from "./op.js";
 import { avgPool2d, avgPool2dGrad, maxPool2d, maxPool2dGrad } from "./pool.js";
+import { quantizedConv2d, quantizedLinear } from "./quantized.js";
 import { dropout, randomUniform } from "./random.js";
 import { copy, expand, expandBatch, reduceBatch, reshape, sumAll, sumPerImage } from "./reduce.js";
 
@@ -83,6 +84,8 @@ export const ops = {
   mul,
   neg,
   positiveBits,
+  quantizedConv2d,
+  quantizedLinear,
   randomUniform,
   reduceBatch,
   relu,

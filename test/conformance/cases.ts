@@ -2,7 +2,7 @@ import type { AttrsOf, OpName } from "../../src/ops/index.js";
 import { f32, i32, type Spec } from "../../src/ops/spec.js";
 
 /** The values an input is drawn from. */
-export type Draw = "normal" | "positive" | "labels" | "ids" | "seed" | "flags" | "distinct";
+export type Draw = "normal" | "positive" | "labels" | "ids" | "seed" | "flags" | "distinct" | "words";
 
 export interface CaseInput {
   readonly spec: Spec;
@@ -45,6 +45,7 @@ const labels: CaseInput = { spec: i32("N"), draw: "labels" };
 const ids: CaseInput = { spec: i32("N"), draw: "ids" };
 const seed: CaseInput = { spec: i32(2), draw: "seed" };
 const flags: CaseInput = { spec: f32("N"), draw: "flags" };
+const words = (...shape: number[]): CaseInput => ({ spec: i32(...shape), draw: "words" });
 const notDifferentiable = { differentiable: false };
 
 /**
@@ -116,6 +117,63 @@ const linearCases = (
     row("linearWeightGrad", [normal("N", k), normal("N", o)], {}, { ...notDifferentiable, tolerance: 5e-6 }),
   ];
 });
+
+/** Sums of integers are exact, and what comes after is rounded in one order: no tolerance. */
+const exactly = { ...notDifferentiable, tolerance: 0 };
+
+/** As `convolutions`, without groups. */
+const quantizedConvolutions: readonly (readonly [number, number, number, number, number, number])[] = [
+  [1, 32, 28, 3, 1, 0],
+  [3, 16, 9, 3, 1, 1],
+  [32, 64, 12, 3, 1, 0],
+  [64, 64, 8, 3, 1, 1],
+  [16, 16, 13, 3, 1, 1],
+  [24, 20, 7, 3, 1, 1],
+  [16, 64, 9, 5, 1, 2],
+  [128, 16, 6, 3, 1, 1],
+  [32, 16, 26, 3, 2, 0],
+  [4, 8, 6, 1, 2, 0],
+  [5, 7, 9, 5, 1, 2],
+  [3, 2, 5, 3, 1, 2],
+  [1, 1, 4, 2, 1, 0],
+];
+
+const quantizedCases = [
+  ...quantizedConvolutions.flatMap(([c, o, size, k, stride, padding]): Case[] => {
+    const out = Math.floor((size + 2 * padding - k) / stride) + 1;
+    const attrs = { stride, padding, kernel: [k, k] as const };
+    const weight = words(o, Math.ceil((c * k * k) / 4));
+    const [x, scale, bias, y] = [normal("N", c, size, size), positive(o), normal(o), normal("N", o, out, out)];
+    const note = `kernel ${k} stride ${stride} padding ${padding}`;
+    return [
+      row(
+        "quantizedConv2d",
+        [x, weight, scale, null, null],
+        { ...attrs, relu: false, levels: 50, signed: true },
+        { ...exactly, note },
+      ),
+      row(
+        "quantizedConv2d",
+        [x, weight, scale, bias, y],
+        { ...attrs, relu: true, levels: 150, signed: false },
+        { ...exactly, note },
+      ),
+    ];
+  }),
+  ...(
+    [
+      [1024, 200],
+      [200, 10],
+      [7, 5],
+    ] as const
+  ).flatMap(([k, o]): Case[] => {
+    const [x, weight] = [normal("N", k), words(o, Math.ceil(k / 4))];
+    return [
+      row("quantizedLinear", [x, weight, positive(o), null], { relu: false, levels: 150, signed: false }, exactly),
+      row("quantizedLinear", [x, weight, positive(o), normal(o)], { relu: true, levels: 50, signed: true }, exactly),
+    ];
+  }),
+];
 
 const poolCases = (
   [
@@ -258,6 +316,7 @@ const normCases = (
 export const cases: readonly Case[] = [
   ...convolutionCases,
   ...linearCases,
+  ...quantizedCases,
   ...poolCases,
   ...normCases,
   ...unaryCases,

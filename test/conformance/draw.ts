@@ -2,6 +2,11 @@ import { concreteShape, product } from "../../src/ops/spec.js";
 import type { Random } from "../../src/util/random.js";
 import type { CaseInput } from "./cases.js";
 
+/** Four weights of 8 bits, −127 … 127. */
+function words(random: Random): number {
+  return [0, 8, 16, 24].reduce((word, shift) => word | (((random.integer(255) - 127) & 0xff) << shift), 0);
+}
+
 /** Seeded numbers for an input of a case. float32-exact, so that every backend is given the same. */
 export function draw({ spec, draw: kind }: CaseInput, batch: number, random: Random): Float32Array | Int32Array {
   const count = product(concreteShape(spec, batch));
@@ -22,6 +27,8 @@ export function draw({ spec, draw: kind }: CaseInput, batch: number, random: Ran
       return Int32Array.from({ length: count }, () => random.integer(10));
     case "ids":
       return Int32Array.from({ length: count }, (_, i) => 1000 * i + 7);
+    case "words":
+      return Int32Array.from({ length: count }, () => words(random));
     case "seed":
       return Int32Array.of(123456789, -5);
   }

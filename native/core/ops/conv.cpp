@@ -1,27 +1,11 @@
 // Convolutions.
+#include "conv_shape.h"
 #include "families.h"
-#include "kernels/shapes.h"
 
 namespace rdi {
 namespace {
 
 using namespace kernels;
-
-// Sizes in kernels are computed in size_t, of 32 bits in WebAssembly; within these bounds none of them overflows.
-constexpr int32_t maxKernel = 64;
-constexpr uint64_t maxTileFloats = 1 << 26;
-constexpr uint64_t maxWeightFloats = 1 << 26;
-
-bool fits(const NodeSetup& setup, const ConvShape& s) {
-  auto image = [&](int32_t channels, int32_t height, int32_t width) {
-    uint64_t padded = uint64_t(height + 2 * maxKernel) * uint64_t(width + 2 * maxKernel);
-    return padded < maxTileFloats && padded * uint64_t(channels) < maxTileFloats * 16 / uint64_t(setup.plan.tile);
-  };
-  uint64_t weights = uint64_t(s.groups) * uint64_t(s.inChannels / s.groups + 16) *
-                     uint64_t(s.outChannels / s.groups + 16) * uint64_t(s.kernelHeight * s.kernelWidth);
-  return image(s.inChannels, s.inHeight, s.inWidth) && image(s.outChannels, s.outHeight, s.outWidth) &&
-         weights < maxWeightFloats;
-}
 
 // Checks the three tensors and the attributes that all passes share, and keeps the shape.
 bool checkConv(NodeSetup& setup, const Value& x, const Value& weight, const Value& y) {
@@ -32,19 +16,11 @@ bool checkConv(NodeSetup& setup, const Value& x, const Value& weight, const Valu
   int32_t stride = setup.attribute(0), padding = setup.attribute(1), groups = setup.attribute(2);
   ConvShape s = {x.dims[0],      x.dims[1],      x.dims[2], y.dims[0], y.dims[1], y.dims[2],
                  weight.dims[2], weight.dims[3], stride,    padding,   groups};
-  int32_t smallerSide = s.kernelHeight < s.kernelWidth ? s.kernelHeight : s.kernelWidth;
-  if (!setup.expect(s.kernelHeight <= maxKernel && s.kernelWidth <= maxKernel && stride >= 1 && stride <= maxKernel &&
-                        padding >= 0 && padding < smallerSide,
-                    "a kernel of 1 to 64, a stride of 1 to 64, and a padding of 0 to kernel - 1") ||
-      !setup.expect(groups >= 1 && s.inChannels % groups == 0 && s.outChannels % groups == 0,
+  if (!setup.expect(groups >= 1 && s.inChannels % groups == 0 && s.outChannels % groups == 0,
                     "a number of groups that divides both channel counts") ||
       !setup.expect(weight.dims[0] == s.outChannels && weight.dims[1] == s.inChannels / groups,
                     "a weight [O,C/groups,K,K] of the images' channels") ||
-      !setup.expect(s.kernelHeight <= s.inHeight + 2 * padding && s.kernelWidth <= s.inWidth + 2 * padding &&
-                        s.outHeight == (s.inHeight + 2 * padding - s.kernelHeight) / stride + 1 &&
-                        s.outWidth == (s.inWidth + 2 * padding - s.kernelWidth) / stride + 1,
-                    "the output's size to be (input + 2 padding - kernel) / stride + 1") ||
-      !setup.expect(fits(setup, s), "a convolution that fits in memory")) {
+      !checkConvShape(setup, s)) {
     return false;
   }
   // The last attribute of each pass.

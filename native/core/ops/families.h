@@ -19,5 +19,6 @@ OpList lossOps();
 OpList randomOps();
 OpList layoutOps();
 OpList reduceOps();
+OpList quantizedOps();
 
 }  // namespace rdi

@@ -6,6 +6,8 @@ import { sliceTo } from "../../graph/passes/dead-code.js";
 import { optimize } from "../../graph/passes/optimize.js";
 import type { Precision } from "../../graph/passes/restrict-methods.js";
 import type { Graph } from "../../graph/types.js";
+import type { OpName } from "../../ops/index.js";
+import { isQuantized } from "../../ops/quantized.js";
 import { imageElements, isPerImage, type DType, type Spec } from "../../ops/spec.js";
 import { BackendError } from "../../util/errors.js";
 import { checkBatch, slotFor } from "../binding.js";
@@ -57,8 +59,9 @@ export class NativeBackend implements Backend {
     return this.#abi.device;
   }
 
-  supports(): true {
-    return true;
+  supports(op: OpName): true | { readonly reason: string } {
+    if (this.name !== "cuda" || !isQuantized(op)) return true;
+    return { reason: "quantized networks run on the processor: on the backends cpu, wasm and reference" };
   }
 
   alloc(bytes: number): Slot {
@@ -97,15 +100,26 @@ export class NativeBackend implements Backend {
   }
 
   compile(graph: Graph, params: ParamSet, options: CompileOptions): NativePlan {
-    const optimized = optimize(graph, this.precision);
+    const optimized = optimize(this.#supported(graph), this.precision);
     return new NativePlan(this, this.#abi, optimized, lower(optimized, this.#lowered(options)), params);
   }
 
   compileAdaptive({ graph, exits }: AdaptiveGraph, params: ParamSet, options: CompileOptions): AdaptivePlan {
     const outputs = exits.flatMap((exit) => [`exit${exit}.probabilities`, `exit${exit}.entropy`]);
-    const optimized = optimize(sliceTo(graph, outputs), this.precision);
+    const optimized = optimize(sliceTo(this.#supported(graph), outputs), this.precision);
     const program = lowerAdaptive(optimized, exits, this.#lowered(options));
     return new NativeAdaptivePlan(this, this.#abi, optimized, program, params);
+  }
+
+  #supported(graph: Graph): Graph {
+    for (const { op } of graph.nodes) {
+      const supported = this.supports(op);
+      if (supported !== true)
+        throw new BackendError(
+          `Expected operations of the backend ${this.name} but received ${op}: ${supported.reason}`,
+        );
+    }
+    return graph;
   }
 
   #lowered(options: CompileOptions): LowerOptions {

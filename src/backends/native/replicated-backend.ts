@@ -1,5 +1,6 @@
 import { sumOverDevices } from "../../graph/passes/sum-over-devices.js";
 import type { Graph } from "../../graph/types.js";
+import type { OpName } from "../../ops/index.js";
 import { imageElements, isPerImage, type DType, type Spec } from "../../ops/spec.js";
 import { BackendError } from "../../util/errors.js";
 import type {
@@ -44,8 +45,8 @@ export class ReplicatedBackend implements Backend {
     this.device = replicas.map(({ number, backend }) => `${number}: ${backend.device}`).join("; ");
   }
 
-  supports(): true {
-    return true;
+  supports(op: OpName): true | { readonly reason: string } {
+    return this.replicas[0]!.backend.supports(op);
   }
 
   alloc(bytes: number, rowBytes?: number): Slot {

@@ -10,39 +10,64 @@ export interface GraphWithParams {
   readonly params: ReadonlyMap<string, Float32Array>;
 }
 
+/** A graph without the nodes that depend on parameters alone: what they compute is parameters of it. */
+export interface SeparatedGraph {
+  readonly graph: Graph;
+  /** The graph before, and which of its values became parameters of what name. */
+  readonly source: Graph;
+  readonly folded: ReadonlyMap<string, Value>;
+  /** The nodes that compute them, in order. */
+  readonly constants: readonly Node[];
+}
+
 /**
- * Computes once and for all what depends on parameters alone, in float64: such values become parameters, rounded to float32, and what nothing
- * reads any more is gone. A convolution's weight with batch norm folded into it becomes `<its name>.folded`.
+ * Makes parameters of what depends on parameters alone; what nothing reads any more is gone. A convolution's weight with batch norm folded into it becomes
+ * `<its name>.folded`.
  */
-export function foldConstants(graph: Graph, params: ReadonlyMap<string, Float32Array>): GraphWithParams {
-  const known = new Map<Value, ReferenceTensor>();
-  const names = new Map<Value, string>();
-  for (const [name, value] of graph.params) {
-    known.set(value, { shape: concreteShape(graph.specs[value]!, 1), data: params.get(name)! });
-    names.set(value, name);
-  }
-  const taken = new Set([...graph.params.keys(), ...graph.inputs.keys(), ...graph.outputs.keys()]);
+export function separateConstants(source: Graph): SeparatedGraph {
+  const names = new Map<Value, string>([...source.params].map(([name, value]) => [value, name]));
+  const taken = new Set([...source.params.keys(), ...source.inputs.keys(), ...source.outputs.keys()]);
   const nodes: Node[] = [];
+  const constants: Node[] = [];
   const folded = new Map<string, Value>();
-  for (const node of graph.nodes) {
-    if (!isConstant(graph, node, known)) {
+  for (const node of source.nodes) {
+    if (!isConstant(source, node, names)) {
       nodes.push(node);
       continue;
     }
-    known.set(node.out, evaluateNode(graph, node, 1, known, "float64"));
+    constants.push(node);
     const name = unusedName(taken, origin(node, names));
     names.set(node.out, name);
     folded.set(name, node.out);
   }
-  const rest = eliminateDeadCode({ ...graph, nodes, params: new Map([...graph.params, ...folded]) });
-  const numbers = [...rest.params.keys()].map((name): [string, Float32Array] => {
-    const value = folded.get(name);
-    return [name, value === undefined ? params.get(name)! : Float32Array.from(known.get(value)!.data)];
-  });
-  return { graph: rest, params: new Map(numbers) };
+  const graph = eliminateDeadCode({ ...source, nodes, params: new Map([...source.params, ...folded]) });
+  return { graph, source, folded, constants };
 }
 
-function isConstant(graph: Graph, node: Node, known: ReadonlyMap<Value, ReferenceTensor>): boolean {
+/** Computes once and for all what depends on parameters alone, in float64; such values become parameters (see `separateConstants`), rounded to float32. */
+export function foldConstants(graph: Graph, params: ReadonlyMap<string, Float32Array>): GraphWithParams {
+  const separated = separateConstants(graph);
+  return { graph: separated.graph, params: foldedParams(separated, params) };
+}
+
+/** The numbers of the parameters of a graph whose constants were separated. */
+export function foldedParams(
+  { graph, source, folded, constants }: SeparatedGraph,
+  params: ReadonlyMap<string, Float32Array>,
+): Map<string, Float32Array> {
+  const known = new Map<Value, ReferenceTensor>();
+  for (const [name, value] of source.params)
+    known.set(value, { shape: concreteShape(source.specs[value]!, 1), data: params.get(name)! });
+  for (const node of constants) known.set(node.out, evaluateNode(source, node, 1, known, "float64"));
+  return new Map(
+    [...graph.params.keys()].map((name): [string, Float32Array] => {
+      const value = folded.get(name);
+      return [name, value === undefined ? params.get(name)! : Float32Array.from(known.get(value)!.data)];
+    }),
+  );
+}
+
+function isConstant(graph: Graph, node: Node, known: ReadonlyMap<Value, string>): boolean {
   const { dtype, shape } = graph.specs[node.out]!;
   if (dtype !== "f32" || isPerImage({ dtype, shape })) return false;
   return node.in.every((value) => value === null || known.has(value));
@@ -51,7 +76,12 @@ function isConstant(graph: Graph, node: Node, known: ReadonlyMap<Value, Referenc
 /** The name of what the node works on, its first operand, where that has one. */
 function origin(node: Node, names: ReadonlyMap<Value, string>): string {
   const first = node.in[0] ?? null;
-  return ((first === null ? undefined : names.get(first)) ?? node.op).replace(/\.folded\d*$/, "");
+  return originalName((first === null ? undefined : names.get(first)) ?? node.op);
+}
+
+/** The name of the parameter that a folded one was made of. */
+export function originalName(name: string): string {
+  return name.replace(/\.folded\d*$/, "");
 }
 
 function unusedName(taken: Set<string>, origin: string): string {
