@@ -12,6 +12,30 @@ function convOfGroups(plan: PlanBuilder, weight: readonly number[], groups: numb
   return node("conv2d", inputs, plan.arena([4, 2, 2]), 1, 0, groups, 0, 0);
 }
 
+/** A convolution in integers of 4 channels of 2×2 pixels; of 3×3 with padding 1 unless told otherwise. */
+function quantizedConv(
+  plan: PlanBuilder,
+  { words = 9, kernel = 3, levels = 10, signed = 1, dtype = "i32" } = {},
+): ReturnType<typeof node> {
+  const [weight, scale] = [
+    plan.external([4, words], { perImage: false, dtype }),
+    plan.external([4], { perImage: false }),
+  ];
+  const y = plan.arena([4, 2, 2]);
+  return node(
+    "quantizedConv2d",
+    [plan.arena([4, 2, 2]), weight, scale],
+    y,
+    1,
+    1,
+    kernel,
+    3,
+    0,
+    { float: levels },
+    signed,
+  );
+}
+
 describe("a plan that is wrong", () => {
   let abi: NativeAbi;
   beforeAll(async () => {
@@ -83,6 +107,20 @@ describe("a plan that is wrong", () => {
       (plan) => plan.phase("tiled", { body: [convOfGroups(plan, [4, 4, 1, 1], 2)] }),
       "[conv2d] node 0: Expected a weight [O,C/groups,K,K] of the images' channels",
     ],
+    ...(
+      [
+        ["too few words", { words: 8 }, "Expected a weight [O,factors / 4]"],
+        ["a weight of floats", { dtype: "f32" }, "Expected the kernel's element types"],
+        ["no kernel", { kernel: 0 }, "Expected a kernel of 1 to 64"],
+        ["no levels", { levels: 0 }, "Expected positive levels"],
+        ["levels that are no number", { levels: NaN }, "Expected positive levels"],
+        ["signs that are neither", { signed: 2 }, "Expected 0 or 1 for signed levels"],
+      ] as const
+    ).map(([what, wrong, message]): [string, (plan: PlanBuilder) => void, string] => [
+      `integers with ${what}`,
+      (plan) => plan.phase("tiled", { body: [quantizedConv(plan, wrong)] }),
+      `[quantizedConv2d] node 0: ${message}`,
+    ]),
     [
       "external images outside load and store",
       (plan) => plan.phase("tiled", { body: [node("relu", [plan.external([2, 3, 3])], plan.arena([2, 3, 3]))] }),
