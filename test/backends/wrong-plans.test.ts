@@ -12,10 +12,18 @@ function convOfGroups(plan: PlanBuilder, weight: readonly number[], groups: numb
   return node("conv2d", inputs, plan.arena([4, 2, 2]), 1, 0, groups, 0, 0);
 }
 
+interface IntegersOptions {
+  readonly words?: number;
+  readonly kernel?: number;
+  readonly levels?: number;
+  readonly signed?: number;
+  readonly dtype?: "i32" | "f32";
+}
+
 /** A convolution in integers of 4 channels of 2×2 pixels; of 3×3 with padding 1 unless told otherwise. */
 function quantizedConv(
   plan: PlanBuilder,
-  { words = 9, kernel = 3, levels = 10, signed = 1, dtype = "i32" } = {},
+  { words = 9, kernel = 3, levels = 10, signed = 1, dtype = "i32" }: IntegersOptions,
 ): ReturnType<typeof node> {
   const [weight, scale] = [
     plan.external([4, words], { perImage: false, dtype }),
