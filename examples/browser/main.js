@@ -189,6 +189,7 @@ async function update() {
     say("Draw a digit.");
     return;
   }
+  say("Looking …");
   const clean = await look(image);
   if (signal.aborted) return;
   show(at("clean"), clean);
