@@ -7,6 +7,7 @@ import type { Options } from "./options.js";
 import { writeFigures, type PartFigures } from "./performance.js";
 import { formatRows, machine } from "./report.js";
 import type { Row } from "./row.js";
+import { benchQuantized } from "./quantized.js";
 import { benchSweeps, type Sweep } from "./sweeps.js";
 import { benchTraining } from "./training.js";
 
@@ -23,6 +24,7 @@ const parts = new Map<string, Part>([
   ["training", { title: "Adversarial training, and its memory", rows: benchTraining }],
   ["adaptive", { title: "Adaptive inference", rows: benchAdaptive }],
   ["sweeps", { title: "How the time of an image grows", sweeps: benchSweeps }],
+  ["int8", { title: "Integers of 8 bits against floats", rows: benchQuantized }],
   ["kernels", { title: "The kernels of WebAssembly", rows: benchKernels }],
 ]);
 const names = [...parts.keys()];

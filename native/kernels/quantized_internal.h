@@ -57,18 +57,20 @@ class Quantizer {
 
   RDI_INLINE void operator()(const float* x, size_t count, int16_t* to) const {
     size_t i = 0;
-    for (; i + VL <= count; i += VL) {
-      *reinterpret_cast<vsHalfUnaligned*>(to + i) = __builtin_convertvector(integers(load(x + i)), vsHalf);
+    for (; i + 2 * VL <= count; i += 2 * VL) {
+      *reinterpret_cast<vsUnaligned*>(to + i) = narrow(integers(load(x + i)), integers(load(x + i + VL)));
     }
-    if (i == count) return;
-    const vi last = integers(loadPart(x + i, count - i));
-    for (int lane = 0; i < count; i++, lane++) to[i] = int16_t(last[lane]);
+    for (; i < count; i += VL) {
+      const vi part = integers(loadLanes(x + i, count - i));
+      for (int lane = 0; lane < VL && i + lane < count; lane++) to[i + lane] = int16_t(part[lane]);
+    }
   }
 
  private:
   RDI_INLINE vi integers(vf x) const {
     const vf low = broadcast(low_), scaled = x * broadcast(levels_);
-    const vf within = atMost(select(scaled > low, scaled, low), broadcast(high_));
+    // In this order NaN becomes the lowest.
+    const vf within = atMost(atLeast(low, scaled), broadcast(high_));
     // In the sum, the last bit of the fraction counts ones.
     const vf rounder = broadcast(12582912.0f);
     return reinterpret_cast<vi>(within + rounder) - reinterpret_cast<vi>(rounder);
@@ -77,10 +79,11 @@ class Quantizer {
   float levels_, low_, high_;
 };
 
-// Stores y[place …] of VL channels from `channel` on, as many as there are.
+// Stores y[place …] of VL channels from `channel` on; of as many as there are, unless `whole`.
+template <bool whole>
 RDI_INLINE void storeSums(const QuantizedEpilogue& e, vi sums, int32_t channel, int32_t channels, size_t place,
                           float* y) {
-  const size_t count = size_t(channels - channel);
+  const size_t count = whole ? VL : size_t(channels - channel);
   vf result = toFloat(sums) * loadLanes(e.scale + channel, count);
   if (e.bias) result += loadLanes(e.bias + channel, count);
   if (e.residual) result += loadLanes(e.residual + place, count);
@@ -88,15 +91,35 @@ RDI_INLINE void storeSums(const QuantizedEpilogue& e, vi sums, int32_t channel, 
   storeLanes(y + place, result, count);
 }
 
-// Stores y[row][channel] from sums[row][column].
-RDI_INLINE void storeRows(const QuantizedEpilogue& epilogue, const int32_t* sums, int32_t rows, int32_t channels,
-                          size_t place, float* y) {
-  const QuantizedEpilogue e = epilogue;  // a local, which no store can change
-  for (int32_t row = 0; row < rows; row++, place += channels) {
-    for (int32_t c = 0; c < channels; c += VL, sums += VL) {
-      storeSums(e, *reinterpret_cast<const viUnaligned*>(sums), c, channels, place + c, y);
-    }
+// A truth that the compiler knows, as an argument.
+template <bool truth>
+struct Constant {
+  static constexpr bool value = truth;
+};
+
+// Calls f with whether all vectors of so many channels are whole.
+template <class F>
+RDI_INLINE void byWholeness(int32_t channels, F&& f) {
+  if (channels % VL == 0) {
+    f(Constant<true>{});
+  } else {
+    f(Constant<false>{});
   }
+}
+
+// Stores y[row][channel] from sums[row][column].
+RDI_INLINE void storeRows(const QuantizedEpilogue& epilogue, const int32_t* from, int32_t rows, int32_t channels,
+                          size_t first, float* y) {
+  byWholeness(channels, [&](auto whole) {
+    const QuantizedEpilogue e = epilogue;  // a local, which no store can change
+    const int32_t* sums = from;
+    size_t place = first;
+    for (int32_t row = 0; row < rows; row++, place += channels) {
+      for (int32_t c = 0; c < channels; c += VL, sums += VL) {
+        storeSums<whole.value>(e, *reinterpret_cast<const viUnaligned*>(sums), c, channels, place + c, y);
+      }
+    }
+  });
 }
 
 }  // namespace rdi::kernels::inline RDI_ISA

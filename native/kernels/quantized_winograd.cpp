@@ -2,10 +2,9 @@
 // here:
 //
 // - Bᵀ d B of integers of 8 bits fits in 16 bits: its factors sum to 10 a row, and 10·10·255 < 2¹⁵.
-// - The rows of G are multiplied by s = (4, −6, −6 … up to their signs, 24, 24, 1), which leaves integers that sum to
-// at most 7: 7·7·127 < 2¹⁵.
-// - Sums of products, and Aᵀ with its columns multiplied by 24 / s, are computed modulo 2³². What comes out is 576 =
-// 64·9 times the result, modulo 2³²;
+// - The rows of G are multiplied by 24, the last by 12, which leaves integers that sum to at most 12: 12·12·127 < 2¹⁵.
+// - Sums of products, and Aᵀ with its last column doubled, are computed modulo 2³². What comes out is 576 = 64·9 times
+// the result, modulo 2³²;
 //   times the inverse of 9 it is 64 times the result, of which a shift leaves the result, as it lies within ±2²⁵.
 //
 // A larger kernel is cut into blocks of 3×3, whose products are summed before Aᵀ: blocks are like further input
@@ -16,7 +15,7 @@ namespace rdi::kernels::inline RDI_ISA {
 namespace {
 
 constexpr int M = 4, P = 6, R = 3;
-constexpr int32_t G[P][R] = {{1, 0, 0}, {-1, -1, -1}, {-1, 1, -1}, {1, 2, 4}, {1, -2, 4}, {0, 0, 1}};
+constexpr int32_t G[P][R] = {{6, 0, 0}, {-4, -4, -4}, {-4, 4, -4}, {1, 2, 4}, {1, -2, 4}, {0, 0, 12}};
 
 // t = Bᵀ d
 template <class V>
@@ -31,13 +30,13 @@ RDI_INLINE void transformInput(const V (&d)[P], V (&t)[P]) {
   t[5] = (d[5] - d[3]) - (odd << 2);
 }
 
-// y = Aᵀ m, with the columns of Aᵀ multiplied by (6, 4, 4, 1, 1, 24). Of numbers without signs, since they may wrap.
+// y = Aᵀ m, with the last column of Aᵀ doubled. Of numbers without signs, since they may wrap.
 RDI_INLINE void transformOutput(const vu (&m)[P], vu (&y)[M]) {
   const vu p = m[1] + m[2], q = m[1] - m[2], r = m[3] + m[4], s = m[3] - m[4];
-  y[0] = (m[0] << 2) + (m[0] << 1) + (p << 2) + r;
-  y[1] = (q << 2) + (s << 1);
-  y[2] = (p << 2) + (r << 2);
-  y[3] = (q << 2) + (s << 3) + (m[5] << 4) + (m[5] << 3);
+  y[0] = m[0] + p + r;
+  y[1] = q + (s << 1);
+  y[2] = p + (r << 2);
+  y[3] = q + (s << 3) + (m[5] << 1);
 }
 
 // The result of 576 times it, modulo 2³².
@@ -118,6 +117,7 @@ void transformStrip(const Geometry& g, int32_t channels, const int16_t* plane, i
 }
 
 // Outputs of the tiles of a strip from m[point][tile][column]; `place` is that of the image.
+template <bool whole>
 void storeStrip(const ConvShape& s, const Geometry& g, const int32_t* m, int32_t tileRow, size_t place,
                 const QuantizedEpilogue& epilogue, float* y) {
   const QuantizedEpilogue e = epilogue;  // a local, which no store can change
@@ -141,7 +141,8 @@ void storeStrip(const ConvShape& s, const Geometry& g, const int32_t* m, int32_t
         RDI_UNROLL for (int a = 0; a < P; a++) column[a] = half[a][j];
         transformOutput(column, out);
         RDI_UNROLL for (int i = 0; i < M; i++) {
-          if (i < rows) storeSums(e, divideBy576(out[i]), c, channels, first + i * row + size_t(j) * channels + c, y);
+          if (i < rows)
+            storeSums<whole>(e, divideBy576(out[i]), c, channels, first + i * row + size_t(j) * channels + c, y);
         }
       }
     }
@@ -238,7 +239,9 @@ void Quantized<QuantizedMethod::Winograd>::run(const QuantizedShape& shape, int3
     }
     for (int32_t i = 0; i < strips; i++) {
       const int32_t image = (first + i) / g.down, tileRow = (first + i) % g.down;
-      storeStrip(s, g, m + size_t(i) * g.across * g.columns, tileRow, image * outImage, epilogue, y);
+      byWholeness(s.outChannels, [&](auto whole) {
+        storeStrip<whole.value>(s, g, m + size_t(i) * g.across * g.columns, tileRow, image * outImage, epilogue, y);
+      });
     }
   }
 }

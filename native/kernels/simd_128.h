@@ -133,6 +133,18 @@ RDI_INLINE void storePart(float* p, vf x, size_t count) {
   for (size_t i = 0; i < count; i++) p[i] = lane[i];
 }
 
+// The lanes of a, then those of b, in 16 bits, in which they must fit.
+RDI_INLINE vs narrow(vi a, vi b) {
+#if defined(__wasm_simd128__)
+  return reinterpret_cast<vs>(wasm_i16x8_narrow_i32x4(reinterpret_cast<v128_t>(a), reinterpret_cast<v128_t>(b)));
+#elif defined(__SSE2__)
+  return reinterpret_cast<vs>(_mm_packs_epi32(reinterpret_cast<__m128i>(a), reinterpret_cast<__m128i>(b)));
+#else
+  typedef int16_t Half __attribute__((vector_size(VL * sizeof(int16_t))));
+  const Half low = __builtin_convertvector(a, Half), high = __builtin_convertvector(b, Half);
+  return __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7);
+#endif
+}
 // Two integers of 16 bits in every lane.
 RDI_INLINE vs broadcastPair(const int16_t* p) {
 #if defined(__wasm_simd128__)

@@ -53,6 +53,11 @@ RDI_INLINE void storePart(float* p, vf x, size_t count) {
   _mm256_maskstore_ps(p, reinterpret_cast<__m256i>(firstLanes(count)), __m256(x));
 }
 
+// The lanes of a, then those of b, in 16 bits, in which they must fit.
+RDI_INLINE vs narrow(vi a, vi b) {
+  const __m256i halves = _mm256_packs_epi32(reinterpret_cast<__m256i>(a), reinterpret_cast<__m256i>(b));
+  return reinterpret_cast<vs>(_mm256_permute4x64_epi64(halves, 0xd8));
+}
 // Two integers of 16 bits in every lane.
 RDI_INLINE vs broadcastPair(const int16_t* p) {
   int32_t pair;

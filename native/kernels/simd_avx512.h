@@ -58,6 +58,13 @@ RDI_INLINE vf loadPart(const float* p, size_t count, float filler = 0) {
 }
 RDI_INLINE void storePart(float* p, vf x, size_t count) { _mm512_mask_storeu_ps(p, firstLanes(count), __m512(x)); }
 
+// The lanes of a, then those of b, in 16 bits, in which they must fit.
+RDI_INLINE vs narrow(vi a, vi b) {
+  typedef int16_t Half __attribute__((vector_size(VL * sizeof(int16_t))));
+  const Half low = __builtin_convertvector(a, Half), high = __builtin_convertvector(b, Half);
+  return __builtin_shufflevector(low, high, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20,
+                                 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31);
+}
 // Two integers of 16 bits in every lane.
 RDI_INLINE vs broadcastPair(const int16_t* p) {
   int32_t pair;

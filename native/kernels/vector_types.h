@@ -11,11 +11,9 @@ typedef int32_t vi __attribute__((vector_size(VL * sizeof(float))));
 typedef uint32_t vu __attribute__((vector_size(VL * sizeof(float))));
 typedef float vfUnaligned __attribute__((vector_size(VL * sizeof(float)), aligned(sizeof(float)), may_alias));
 
-// Twice as many integers of 16 bits, and half a vector of them.
+// Twice as many integers of 16 bits.
 typedef int16_t vs __attribute__((vector_size(VL * sizeof(float))));
-typedef int16_t vsHalf __attribute__((vector_size(VL * sizeof(int16_t))));
 typedef int16_t vsUnaligned __attribute__((vector_size(VL * sizeof(float)), aligned(sizeof(int16_t)), may_alias));
-typedef int16_t vsHalfUnaligned __attribute__((vector_size(VL * sizeof(int16_t)), aligned(sizeof(int16_t)), may_alias));
 typedef int32_t viUnaligned __attribute__((vector_size(VL * sizeof(float)), aligned(sizeof(int32_t)), may_alias));
 
 RDI_INLINE vf load(const float* p) { return *reinterpret_cast<const vfUnaligned*>(p); }
