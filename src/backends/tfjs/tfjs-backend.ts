@@ -108,15 +108,16 @@ export class TfjsBackend implements Backend {
       throw new BackendError(`Expected a slot of ${type} but received one of ${held.dtype}`);
     return this.tf.tidy(() => {
       if (held === undefined) return this.tf.zeros([length], type);
-      if (held.size === length) return this.tf.clone(held);
+      // Shares the numbers, which clone copies.
+      if (held.size === length) return this.tf.reshape(held, [length]);
       if (held.size > length) return this.tf.slice(held, [0], [length]);
       return this.tf.concat([held, this.tf.zeros([length - held.size], type)]);
     });
   }
 
-  /** Puts a tensor of one dimension, which is the slot's from now on, in the place of the slot's first elements. */
+  /** Puts a tensor of one dimension, which is taken over, in the place of the slot's first elements. */
   store(slot: Slot, elements: TfTensor): void {
-    const target = this.#live(slot, elements.size);
+    const target = this.#live(slot, elements.size, elements);
     const old = target.elements;
     const longer = old !== undefined && old.size > elements.size;
     target.elements = this.tf.keep(
@@ -140,11 +141,12 @@ export class TfjsBackend implements Backend {
     return plan;
   }
 
-  #live(slot: Slot, elements: number): TfjsSlot {
+  /** @param taken what is disposed of if the slot is not live, or too short */
+  #live(slot: Slot, elements: number, taken?: TfTensor): TfjsSlot {
+    if (this.#slots.has(slot) && slot.bytes >= 4 * elements) return slot as TfjsSlot;
+    taken?.dispose();
     if (!this.#slots.has(slot))
       throw new BackendError("Expected a live slot of this backend but received a freed or foreign one");
-    if (slot.bytes < 4 * elements)
-      throw new BackendError(`Expected a slot of at least ${4 * elements} bytes but received one of ${slot.bytes}`);
-    return slot as TfjsSlot;
+    throw new BackendError(`Expected a slot of at least ${4 * elements} bytes but received one of ${slot.bytes}`);
   }
 }

@@ -40,7 +40,8 @@ export const elementwiseRules: Rules<Unary | Binary | "reluGrad" | "select" | "r
   relu: unary(["Relu"], (tf, x) => tf.relu(x)),
   neg: unary(["Neg"], (tf, x) => tf.neg(x)),
   abs: unary(["Abs"], (tf, x) => tf.abs(x)),
-  sign: unary(["Sign"], (tf, x) => tf.sign(x)),
+  // TensorFlow.js's Sign is 0 of what is nearer to 0 than 1e-7, as the gradients of images that a network is sure of are.
+  sign: unary(["Step", "Neg", "Sub"], (tf, x) => tf.sub(tf.step(x), tf.step(tf.neg(x)))),
   exp: unary(["Exp"], (tf, x) => tf.exp(x)),
   log: unary(["Log"], (tf, x) => tf.log(x)),
   sqrt: unary(["Sqrt"], (tf, x) => tf.sqrt(x)),
@@ -60,7 +61,7 @@ export const elementwiseRules: Rules<Unary | Binary | "reluGrad" | "select" | "r
     write: (program, node) => program.call([input(node, 0), input(node, 1)], ([dy, y]) => masked(program.tf, dy, y)),
   },
   select: {
-    kernels: ["NotEqual", "Reshape", "Tile", "Select"],
+    kernels: ["NotEqual", "Reshape", "Tile", "Identity", "Select"],
     write: (program, node) => {
       const { tf } = program;
       return program.call([input(node, 0), input(node, 1), input(node, 2)], ([condition, a, b]) =>

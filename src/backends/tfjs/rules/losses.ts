@@ -31,7 +31,7 @@ const column = (tf: Tf, factors: TfTensor): TfTensor => tf.reshape(factors, [-1,
 const classesOf = (logits: TfTensor): number => logits.shape[1]!;
 
 const HOT_KERNELS = ["OneHot", "Cast"];
-const PICKED_KERNELS = ["Select", "ZerosLike", "Sum"];
+const PICKED_KERNELS = ["Identity", "Select", "ZerosLike", "Sum"];
 const LOG_SUM_KERNELS = ["Max", "Sub", "Exp", "Sum", "Log", "Add", "Reshape"];
 
 /** The three largest logits of each row and their classes; of equal ones the first class comes first. */
@@ -60,7 +60,7 @@ function rank(tf: Tf, logits: TfTensor, labels: TfTensor, scaled: boolean): Rank
   };
 }
 
-const RANK_KERNELS = ["TopK", "Slice", "Reshape", "Equal", "Select", "Sub", "Add", "OnesLike"];
+const RANK_KERNELS = ["TopK", "Slice", "Reshape", "Equal", "Identity", "Select", "Sub", "Add", "OnesLike"];
 
 export const lossRules: Rules<Losses> = {
   softmax: {
@@ -99,12 +99,15 @@ export const lossRules: Rules<Losses> = {
     },
   },
   crossEntropyGrad: {
-    kernels: ["Softmax", ...HOT_KERNELS, "Sub", "Multiply", "Reshape"],
+    kernels: ["Softmax", ...HOT_KERNELS, ...PICKED_KERNELS, "Sub", "Multiply", "Reshape"],
     write: (program, node) => {
       const { tf } = program;
       return program.call([input(node, 0), input(node, 1), input(node, 2)], ([ct, logits, labels]) => {
         const hot = oneHot(tf, "crossEntropyGrad", labels, classesOf(logits));
-        return tf.mul(column(tf, ct), tf.sub(tf.softmax(logits), hot));
+        const p = tf.softmax(logits);
+        const others = tf.where(tf.cast(hot, "bool"), tf.zerosLike(p), p);
+        // p − 1 of the label is what the others sum to, with all their digits where p is nearly 1.
+        return tf.mul(column(tf, ct), tf.sub(others, tf.mul(hot, tf.sum(others, 1, true))));
       });
     },
   },
