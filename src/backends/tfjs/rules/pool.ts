@@ -1,5 +1,5 @@
 import type { Ref, ProgramWriter } from "../program.js";
-import { inputGradient, spread, TAP_KERNELS, taps, view, VIEW_KERNELS } from "./convolution.js";
+import { inputGradient, spread, taps, view, VIEW_KERNELS } from "./convolution.js";
 import { input, type Rules } from "./rule.js";
 
 /**
@@ -22,7 +22,7 @@ export const poolRules: Rules<"maxPool2d" | "maxPool2dGrad" | "avgPool2d" | "avg
   },
   // TensorFlow.js's MaxPoolGrad is wrong on WebAssembly (4.22). Here each place of the window takes what of the gradient the places before it have left.
   maxPool2dGrad: {
-    kernels: [...TAP_KERNELS, "Maximum", "Equal", "Cast", "Multiply", "Sub", "Add"],
+    kernels: [...VIEW_KERNELS, "Maximum", "Equal", "Cast", "Multiply", "Sub", "Add"],
     write(program, node) {
       const { tf } = program;
       const { kernel, stride, padding, size } = node.attrs;
