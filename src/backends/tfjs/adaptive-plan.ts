@@ -57,11 +57,14 @@ export class TfjsAdaptivePlan implements AdaptivePlan {
       );
     this.#backend = backend;
     this.#program = new TfjsProgram(backend, sliced, params, options.maxBatch);
-    const { outputs, varying } = this.#program.program;
+    const { sources, outputs, varying } = this.#program.program;
+    // As they are given, inputs have no rows to take images out of: all of them get their shapes in the first segment.
+    const given = new Set(sources.values());
+    const shaped = varying.filter((call) => call.in.some((ref) => given.has(ref))).map(({ out }) => out);
     const done = new Set<Ref>();
-    const parts = names.map((pair) => {
+    const parts = names.map((pair, k) => {
       const targets = pair.map((name) => outputs.get(name)!) as [Ref, Ref];
-      return { targets, calls: needed(varying, targets, done) };
+      return { targets, calls: needed(varying, k === 0 ? [...targets, ...shaped] : targets, done) };
     });
     this.#segments = parts.map(({ targets: [probabilities, entropy], calls }, k) => ({
       exit: exits[k]!,
