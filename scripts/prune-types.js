@@ -6,7 +6,7 @@ import { fileURLToPath, URL } from "node:url";
 import ts from "typescript";
 
 const dist = fileURLToPath(new URL("../dist/", import.meta.url));
-const entries = ["index.d.ts", "browser.d.ts", "inline.d.ts"].map((name) => join(dist, name));
+const entries = ["index.d.ts", "browser.d.ts", "inline.d.ts", "tfjs.d.ts"].map((name) => join(dist, name));
 const program = ts.createProgram(entries, {
   module: ts.ModuleKind.NodeNext,
   moduleResolution: ts.ModuleResolutionKind.NodeNext,

@@ -104,7 +104,7 @@ export interface MarginAttrs {
 }
 
 /** Keeps the DLR loss finite where the three largest logits are equal. */
-const SPREAD_OFFSET = 1e-12;
+export const SPREAD_OFFSET = 1e-12;
 
 /** Of one row of logits: the classes of the largest and the third largest, the largest but for the label, and what the margin is divided by. */
 interface Ranking {

@@ -104,12 +104,20 @@ export class Tensor implements Disposable {
 export function tensor(backend: Backend, data: HostArray | readonly number[], shape: Shape): Tensor {
   const numbers = data instanceof Int32Array || data instanceof Float32Array ? data : Float32Array.from(data);
   const spec: Spec = { shape, dtype: numbers instanceof Int32Array ? "i32" : "f32" };
-  const row = imageElements(spec);
-  const batch = isPerImage(spec) ? numbers.length / row : 1;
-  if (!Number.isInteger(batch) || batch < 1 || numbers.length !== product(concreteShape(spec, batch))) {
-    throw new ArgumentError(`Expected elements for shape [${shape.join(",")}] but received ${numbers.length}`);
-  }
+  const batch = batchOf(spec, numbers.length);
   const slot = allocFor(backend, spec, batch);
   backend.write(slot, numbers);
   return Tensor.eager(spec, { backend, slot, batch });
+}
+
+/**
+ * The images of a value of that many elements; 1 for a whole value.
+ *
+ * @throws ArgumentError if there is no such value
+ */
+export function batchOf(spec: Spec, elements: number): number {
+  const batch = isPerImage(spec) ? elements / imageElements(spec) : 1;
+  if (!Number.isInteger(batch) || batch < 1 || elements !== product(concreteShape(spec, batch)))
+    throw new ArgumentError(`Expected elements for shape [${spec.shape.join(",")}] but received ${elements}`);
+  return batch;
 }

@@ -38,3 +38,11 @@ export function tinyDataset(length: number, seed = 0): Dataset {
     label: (index) => index % 4,
   });
 }
+
+/** Images and labels for the small network, the same in every environment. */
+export function tinyBatch(count: number): { images: Float32Array; labels: Int32Array } {
+  return {
+    images: Float32Array.from({ length: count * TINY_ROW }, (_, i) => ((i * 7919) % 256) / 255),
+    labels: Int32Array.from({ length: count }, (_, n) => n % tinyModel.classes),
+  };
+}

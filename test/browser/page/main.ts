@@ -4,15 +4,7 @@ import { inferenceGraph } from "../../../src/nn/exit-model.js";
 import { imagesFrom } from "../../../src/data/web-images.js";
 import { cases } from "../../conformance/cases.js";
 import { errorOf, runCase } from "../../conformance/run-case.js";
-import { tinyModel, TINY_ROW } from "../../support/tiny.js";
-
-/** Images and labels for the small network, the same in every environment. */
-function tinyBatch(count: number): { images: Float32Array; labels: Int32Array } {
-  return {
-    images: Float32Array.from({ length: count * TINY_ROW }, (_, i) => ((i * 7919) % 256) / 255),
-    labels: Int32Array.from({ length: count }, (_, n) => n % tinyModel.classes),
-  };
-}
+import { tinyBatch, tinyModel, TINY_ROW } from "../../support/tiny.js";
 
 async function withNetwork<T>(
   options: WebBackendOptions,
