@@ -29,7 +29,7 @@ interface Tf {
   logSoftmax(x: TfTensor): TfTensor;
   oneHot(labels: TfTensor, classes: number): TfTensor;
   neg(x: TfTensor): TfTensor;
-  sign(x: TfTensor): TfTensor;
+  step(x: TfTensor): TfTensor;
   sum(x: TfTensor): TfTensor;
   add(a: TfTensor, b: TfTensor): TfTensor;
   mul(a: TfTensor, b: TfTensor | number): TfTensor;
@@ -100,7 +100,7 @@ export async function openTfjs(): Promise<Library> {
         ),
       );
       const next = (image: TfTensor): TfTensor => {
-        const moved = tf.add(image, tf.mul(tf.sign(gradient(image)), attack.step));
+        const moved = tf.add(image, tf.mul(sign(tf, gradient(image)), attack.step));
         return tf.clipByValue(tf.minimum(tf.maximum(moved, low), high), 0, 1);
       };
       return {
@@ -186,6 +186,11 @@ function plainOperations(tf: Tf): Operations {
     maxPool: (x, size) => tf.max(windows(tf, x, size), [2, 4]),
     avgPool: (x, size) => tf.mean(windows(tf, x, size), [2, 4]),
   };
+}
+
+/** -1, 0 or 1 of each element: TensorFlow.js's own is 0 of what is nearer to 0 than 1e-7, as gradients of images are that a network is sure of. */
+function sign(tf: Tf, x: TfTensor): TfTensor {
+  return tf.sub(tf.step(x), tf.step(tf.neg(x)));
 }
 
 /** Square windows side by side: their rows are axis 2, their columns axis 4. */
