@@ -7,28 +7,53 @@ void AdaptiveRun::run(bool stale) {
   pool.run([](void* self, int32_t worker) { static_cast<AdaptiveRun*>(self)->work(worker); }, this);
 }
 
-// A queue that is not full has room for all that a segment may add, a tile at most: full queues go first, the deepest
-// before the others.
 void AdaptiveRun::work(int32_t worker) {
   WorkerMemory& own = memory(worker);
   bind(own, 0, 0);
   if (stale_) refresh(worker);
   for (int32_t i = 0; i < segments(); i++) own.queueLengths[i] = 0;
-  for (bool fresh = true; !cancelled();) {
-    if (int32_t full = deepestFull(own)) {
-      runQueued(own, full, plan.tile);
-    } else if (fresh) {
-      int32_t first = pool.takeTask() * tile;
-      fresh = first < batch;
-      if (fresh) runFresh(own, first, batch - first < tile ? batch - first : tile);
-    } else if (int32_t filled = shallowestFilled(own)) {
-      // From the shallowest on, survivors join those who wait already, so that the last tiles are as full as they can
-      // be.
-      runQueued(own, filled, own.queueLengths[filled]);
-    } else {
-      return;
-    }
+  const auto alone = [&](const NodeRange& range, int32_t images) { runNodes(own, range, images); };
+  if (together()) {
+    if (worker > 0) return team.follow(worker, 0);
+    int32_t next = 0;
+    runSteps(
+        own, togetherTile(), [&](int32_t most) { return (next += most) - most; },
+        [&](const NodeRange& range, int32_t images) { leadNodes(range, images); });
+    return team.end(0);
   }
+  runSteps(
+      own, tile, [&](int32_t most) { return pool.takeTask() * most; }, alone);
+}
+
+template <class TakeImages, class RunNodes>
+void AdaptiveRun::runSteps(WorkerMemory& memory, int32_t most, TakeImages take, RunNodes run) {
+  int32_t first = take(most);
+  while (!cancelled()) {
+    const Step step = nextStep(memory, first, batch - first < most ? batch - first : most);
+    if (step.images == 0) return;
+    bindStep(memory, step);
+    const Phase& phase = plan.phases[size_t(plan.segments[size_t(step.segment)].phase)];
+    run(phase.loads, step.images);
+    run(phase.body, step.images);
+    run(phase.stores, step.images);
+    finishStep(memory, step);
+    if (step.segment == 0) first = take(most);
+  }
+}
+
+// A queue that is not full has room for all that a segment may add, a tile at most: full queues go first, the deepest
+// before the others. At the end, from the shallowest on, survivors join those who wait already, so that the last tiles
+// are as full as they can be.
+AdaptiveRun::Step AdaptiveRun::nextStep(WorkerMemory& memory, int32_t first, int32_t images) {
+  int32_t segment = deepestFull(memory);
+  if (segment == 0 && images > 0) return {0, first, images};
+  if (segment == 0) segment = shallowestFilled(memory);
+  if (segment == 0) return {};
+  // Those at the queue's end, so that the others stay where they are.
+  int32_t& length = memory.queueLengths[segment];
+  const int32_t taken = length < plan.tile ? length : plan.tile;
+  length -= taken;
+  return {segment, length, taken};
 }
 
 // 0 if no queue is full.
@@ -46,38 +71,21 @@ int32_t AdaptiveRun::shallowestFilled(const WorkerMemory& memory) const {
   return 0;
 }
 
-void AdaptiveRun::runFresh(WorkerMemory& memory, int32_t first, int32_t images) {
-  bind(memory, first, 0);
-  runSegment(memory, 0, images);
-  for (int32_t row = 0; row < images; row++) {
-    if (leaves(memory, 0, row)) {
-      report(memory, 0, row, first + row);
-    } else {
-      enqueue(memory, 0, row, first + row);
-    }
-  }
+void AdaptiveRun::bindStep(WorkerMemory& memory, const Step& step) {
+  const bool fresh = step.segment == 0;
+  bind(memory, fresh ? step.first : 0, fresh ? 0 : step.first);
 }
 
-// Takes the images at the queue's end, so that the others stay where they are.
-void AdaptiveRun::runQueued(WorkerMemory& memory, int32_t segment, int32_t images) {
-  int32_t first = memory.queueLengths[segment] -= images;
-  bind(memory, 0, first);
-  runSegment(memory, segment, images);
-  const int32_t* which = queueImages(memory, segment) + first;
-  for (int32_t row = 0; row < images; row++) {
-    if (leaves(memory, segment, row)) {
-      report(memory, segment, row, which[row]);
+void AdaptiveRun::finishStep(WorkerMemory& memory, const Step& step) {
+  const int32_t* queued = queueImages(memory, step.segment) + step.first;
+  for (int32_t row = 0; row < step.images; row++) {
+    const int32_t image = step.segment == 0 ? step.first + row : queued[row];
+    if (leaves(memory, step.segment, row)) {
+      report(memory, step.segment, row, image);
     } else {
-      enqueue(memory, segment, row, which[row]);
+      enqueue(memory, step.segment, row, image);
     }
   }
-}
-
-void AdaptiveRun::runSegment(WorkerMemory& memory, int32_t segment, int32_t images) {
-  const Phase& phase = plan.phases[size_t(plan.segments[size_t(segment)].phase)];
-  runNodes(memory, phase.loads, images);
-  runNodes(memory, phase.body, images);
-  runNodes(memory, phase.stores, images);
 }
 
 bool AdaptiveRun::leaves(const WorkerMemory& memory, int32_t segment, int32_t row) const {

@@ -23,12 +23,22 @@ class AdaptiveRun : public RunContext {
   void run(bool stale);
 
  private:
+  // Images that a segment is to be run for: of the batch for segment 0, else of a queue's places. None: all is done.
+  struct Step {
+    int32_t segment, first, images;
+  };
+
   void work(int32_t worker);
+  // take(most): the first of up to so many images of the batch; run(range, images) runs nodes.
+  template <class TakeImages, class RunNodes>
+  void runSteps(WorkerMemory& memory, int32_t most, TakeImages take, RunNodes run);
+  // What a worker does next, given the first image that it may take and how many.
+  Step nextStep(WorkerMemory& memory, int32_t first, int32_t images);
   int32_t deepestFull(const WorkerMemory& memory) const;
   int32_t shallowestFilled(const WorkerMemory& memory) const;
-  void runFresh(WorkerMemory& memory, int32_t first, int32_t images);
-  void runQueued(WorkerMemory& memory, int32_t segment, int32_t images);
-  void runSegment(WorkerMemory& memory, int32_t segment, int32_t images);
+  void bindStep(WorkerMemory& memory, const Step& step);
+  // Lets the images of a step leave, or queues them for the next segment.
+  void finishStep(WorkerMemory& memory, const Step& step);
   bool leaves(const WorkerMemory& memory, int32_t segment, int32_t row) const;
   void report(const WorkerMemory& memory, int32_t segment, int32_t row, int32_t image);
   void enqueue(WorkerMemory& memory, int32_t segment, int32_t row, int32_t image);

@@ -35,7 +35,7 @@ void packForward(const NodeRun& run, float* packed) {
 void runForward(const NodeRun& run) {
   const auto& [shape, method] = run.state<ConvState>();
   Epilogue epilogue = {.bias = run.in(2), .residual = run.in(3), .relu = run.attribute(3) != 0};
-  conv2dForward(shape, method, run.images, run.in(0), run.node.packed, epilogue, run.out(), run.scratch);
+  conv2dForward(shape, method, run.images, run.in(0), run.node.packed, epilogue, run.out(), run.scratch, run.share);
 }
 
 void prepareInputGrad(NodeView& view) {
@@ -57,7 +57,7 @@ void runInputGrad(const NodeRun& run) {
   } else {
     epilogue.reluMask = run.in(3);
   }
-  conv2dInputGrad(shape, method, run.images, run.in(0), run.node.packed, epilogue, run.out(), run.scratch);
+  conv2dInputGrad(shape, method, run.images, run.in(0), run.node.packed, epilogue, run.out(), run.scratch, run.share);
 }
 
 void prepareWeightGrad(NodeView& view) {
@@ -77,8 +77,12 @@ void finishWeightGrad(const NodeRun& run, const float* const* accumulators, int3
 }
 
 constexpr Kernel list[] = {
-    {.name = "conv2d", .prepare = prepareForward, .run = runForward, .pack = packForward},
-    {.name = "conv2dInputGrad", .prepare = prepareInputGrad, .run = runInputGrad, .pack = packInputGrad},
+    {.name = "conv2d", .prepare = prepareForward, .run = runForward, .pack = packForward, .shares = true},
+    {.name = "conv2dInputGrad",
+     .prepare = prepareInputGrad,
+     .run = runInputGrad,
+     .pack = packInputGrad,
+     .shares = true},
     {.name = "conv2dWeightGrad",
      .prepare = prepareWeightGrad,
      .accumulate = accumulateWeightGrad,

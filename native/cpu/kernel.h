@@ -7,6 +7,7 @@
 
 #include "core/op.h"
 #include "kernels/isa.h"
+#include "kernels/share.h"
 
 namespace rdi {
 
@@ -34,6 +35,8 @@ struct NodeRun {
   RunStatus& status;
   // The elements of the output to compute: all of these images', or a worker's part of a whole value.
   size_t begin, end;
+  // Of what the node does for these images; only of kernels that are shared.
+  kernels::Share share;
 
   RDI_INLINE bool has(int32_t i) const { return i < node.inputCount && node.inputs[i] >= 0; }
   RDI_INLINE const Value& value(int32_t i) const { return plan.values[size_t(node.inputs[i])]; }
@@ -67,6 +70,8 @@ struct Kernel {
   void (*finish)(const NodeRun& run, const float* const* accumulators, int32_t count) = nullptr;
   // Whether any part of a whole output can be computed by itself (begin … end), so that workers can share it.
   bool splits = false;
+  // Whether workers can compute the output of the same images together, each a share.
+  bool shares = false;
 
   RDI_INLINE bool reduces() const { return accumulate != nullptr; }
 };

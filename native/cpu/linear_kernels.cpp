@@ -14,7 +14,7 @@ void packForward(const NodeRun& run, float* packed) { linearPack(run.state<Linea
 
 void runForward(const NodeRun& run) {
   Epilogue epilogue = {.bias = run.in(2), .relu = run.attribute(0) != 0};
-  linearForward(run.state<LinearShape>(), run.images, run.in(0), run.node.packed, epilogue, run.out());
+  linearForward(run.state<LinearShape>(), run.images, run.in(0), run.node.packed, epilogue, run.out(), run.share);
 }
 
 void prepareInputGrad(NodeView& view) {
@@ -27,7 +27,7 @@ void packInputGrad(const NodeRun& run, float* packed) {
 
 void runInputGrad(const NodeRun& run) {
   Epilogue epilogue = {.residual = run.in(2), .reluMask = run.in(3)};
-  linearInputGrad(run.state<LinearShape>(), run.images, run.in(0), run.node.packed, epilogue, run.out());
+  linearInputGrad(run.state<LinearShape>(), run.images, run.in(0), run.node.packed, epilogue, run.out(), run.share);
 }
 
 void prepareWeightGrad(NodeView& view) { view.node.accumulatorFloats = view.output().elements; }
@@ -41,8 +41,12 @@ void finishWeightGrad(const NodeRun& run, const float* const* accumulators, int3
 }
 
 constexpr Kernel list[] = {
-    {.name = "linear", .prepare = prepareForward, .run = runForward, .pack = packForward},
-    {.name = "linearInputGrad", .prepare = prepareInputGrad, .run = runInputGrad, .pack = packInputGrad},
+    {.name = "linear", .prepare = prepareForward, .run = runForward, .pack = packForward, .shares = true},
+    {.name = "linearInputGrad",
+     .prepare = prepareInputGrad,
+     .run = runInputGrad,
+     .pack = packInputGrad,
+     .shares = true},
     {.name = "linearWeightGrad",
      .prepare = prepareWeightGrad,
      .accumulate = accumulateWeightGrad,

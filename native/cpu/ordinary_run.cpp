@@ -18,7 +18,7 @@ void OrdinaryRun::work(int32_t worker) {
     if (r > 0 && staleRepetitions_) refresh(worker);
     for (int32_t i = plan.parameterPhases; i < int32_t(plan.phases.size()); i++) {
       if (plan.phases[size_t(i)].kind == PhaseKind::Tiled) {
-        runTiled(worker, i, inside);
+        runTiled(worker, i, inside, r * int32_t(plan.phases.size()) + i);
       } else {
         runWhole(worker, plan.phases[size_t(i)]);
       }
@@ -30,13 +30,23 @@ void OrdinaryRun::work(int32_t worker) {
 }
 
 // A cancelled run skips tiles, but no barrier.
-void OrdinaryRun::runTiled(int32_t worker, int32_t phaseIndex, int32_t repeat) {
+void OrdinaryRun::runTiled(int32_t worker, int32_t phaseIndex, int32_t repeat, int32_t turn) {
   const Phase& phase = plan.phases[size_t(phaseIndex)];
   WorkerMemory& own = memory(worker);
   runPacks(worker, phaseIndex);
+  const auto alone = [&](const NodeRange& range, int32_t images) { runNodes(own, range, images); };
+  if (!phase.reduces && together()) {
+    if (worker > 0) return team.follow(worker, turn);
+    const int32_t most = togetherTile();
+    for (int32_t first = 0; first < batch && !cancelled(); first += most) {
+      runTile(own, phase, first, batch - first < most ? batch - first : most, repeat,
+              [&](const NodeRange& range, int32_t images) { leadNodes(range, images); });
+    }
+    return team.end(turn);
+  }
   if (!phase.reduces) {
     for (int32_t first = pool.takeTask() * tile; first < batch && !cancelled(); first = pool.takeTask() * tile) {
-      runTile(own, phase, first, batch - first < tile ? batch - first : tile, repeat);
+      runTile(own, phase, first, batch - first < tile ? batch - first : tile, repeat, alone);
     }
     return;
   }
@@ -44,7 +54,7 @@ void OrdinaryRun::runTiled(int32_t worker, int32_t phaseIndex, int32_t repeat) {
   clearAccumulators(own, phase);
   int32_t end = rangeStart(worker + 1);
   for (int32_t first = rangeStart(worker); first < end && !cancelled(); first += tile) {
-    runTile(own, phase, first, end - first < tile ? end - first : tile, 1);
+    runTile(own, phase, first, end - first < tile ? end - first : tile, 1, alone);
   }
   pool.barrier();
   finishReductions(worker, phase);
@@ -58,14 +68,16 @@ void OrdinaryRun::clearAccumulators(WorkerMemory& memory, const Phase& phase) {
   }
 }
 
-void OrdinaryRun::runTile(WorkerMemory& memory, const Phase& phase, int32_t first, int32_t images, int32_t repeat) {
+template <class RunNodes>
+void OrdinaryRun::runTile(WorkerMemory& memory, const Phase& phase, int32_t first, int32_t images, int32_t repeat,
+                          RunNodes run) {
   bind(memory, first, 0);
-  runNodes(memory, phase.loads, images);
+  run(phase.loads, images);
   for (int32_t r = 0; r < repeat && !cancelled(); r++) {
     if (r > 0) carry(memory, images);
-    runNodes(memory, phase.body, images);
+    run(phase.body, images);
   }
-  runNodes(memory, phase.stores, images);
+  run(phase.stores, images);
 }
 
 void OrdinaryRun::carry(WorkerMemory& memory, int32_t images) {

@@ -15,10 +15,13 @@ class OrdinaryRun : public RunContext {
 
  private:
   void work(int32_t worker);
-  void runTiled(int32_t worker, int32_t phaseIndex, int32_t repeat);
+  // `turn`: a number that grows from phase to phase.
+  void runTiled(int32_t worker, int32_t phaseIndex, int32_t repeat, int32_t turn);
   // Of the phase's reductions.
   void clearAccumulators(WorkerMemory& memory, const Phase& phase);
-  void runTile(WorkerMemory& memory, const Phase& phase, int32_t first, int32_t images, int32_t repeat);
+  // run(range, images) runs nodes.
+  template <class RunNodes>
+  void runTile(WorkerMemory& memory, const Phase& phase, int32_t first, int32_t images, int32_t repeat, RunNodes run);
   void carry(WorkerMemory& memory, int32_t images);
   void finishReductions(int32_t worker, const Phase& phase);
   int32_t rangeStart(int32_t worker) const { return int32_t(int64_t(batch) * worker / pool.workers()); }

@@ -54,7 +54,8 @@ NodeRun RunContext::nodeRun(const WorkerMemory& memory, const Node& node, int32_
           .scratch = memory.scratch,
           .status = status_,
           .begin = 0,
-          .end = output.elements * (output.perImage ? size_t(images) : 1)};
+          .end = output.elements * (output.perImage ? size_t(images) : 1),
+          .share = {}};
 }
 
 void RunContext::runNodes(WorkerMemory& memory, const NodeRange& range, int32_t images) {
@@ -66,6 +67,30 @@ void RunContext::runNodes(WorkerMemory& memory, const NodeRange& range, int32_t 
     } else {
       node.kernel->run(run);
     }
+  }
+}
+
+void RunContext::leadNodes(const NodeRange& range, int32_t images) {
+  struct Lead {
+    RunContext& context;
+    NodeRun run;
+  };
+  for (int32_t i = range.first; i < range.end(); i++) {
+    const Node& node = plan.nodes[size_t(i)];
+    Lead lead = {*this, nodeRun(memory(0), node, images)};
+    if (!node.kernel->shares) {
+      node.kernel->run(lead.run);
+      continue;
+    }
+    team.lead(
+        [](void* self, int32_t part, int32_t worker) {
+          const Lead& lead = *static_cast<const Lead*>(self);
+          NodeRun run = lead.run;
+          run.scratch = lead.context.memory(worker).scratch;
+          run.share = {part, lead.context.pool.workers()};
+          run.node.kernel->run(run);
+        },
+        &lead, pool.workers());
   }
 }
 

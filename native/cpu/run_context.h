@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernel.h"
+#include "team.h"
 #include "thread_pool.h"
 
 namespace rdi {
@@ -33,6 +34,14 @@ class RunContext {
   NodeRun nodeRun(const WorkerMemory& memory, const Node& node, int32_t images);
   void runNodes(WorkerMemory& memory, const NodeRange& range, int32_t images);
 
+  // Whether all workers compute the same tile, since there are too few images for all to have one of their own: worker
+  // 0 leads, with the values in its memory, and the others follow it.
+  bool together() const { return pool.workers() >= 2 * batch; }
+  // Images of such a tile.
+  int32_t togetherTile() const { return batch < plan.tile ? batch : plan.tile; }
+  // runNodes() of worker 0, with the help of those that follow.
+  void leadNodes(const NodeRange& range, int32_t images);
+
   // Runs a parameter or whole phase. The caller puts a barrier behind it.
   void runWhole(int32_t worker, const Phase& phase);
   // Makes the packed weights that belong before a phase (or with the parameters), and waits for all.
@@ -42,6 +51,7 @@ class RunContext {
 
   Plan& plan;
   ThreadPool& pool;
+  Team team;
   const int32_t batch;
   void* const* const buffers;
   // Images that a worker takes at a time: at most plan.tile, and such that the workers have equal shares.

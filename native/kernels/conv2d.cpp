@@ -94,8 +94,8 @@ size_t conv2dScratchFloats(const ConvShape& s, ConvMethod method, int32_t images
 }
 
 void conv2dForward(const ConvShape& s, ConvMethod method, int32_t images, const float* x, const float* packed,
-                   const Epilogue& epilogue, float* y, float* scratch) {
-  withMethod(method, [&](auto m) { ConvForward<decltype(m)>::run(s, images, x, packed, epilogue, y, scratch); });
+                   const Epilogue& epilogue, float* y, float* scratch, Share share) {
+  withMethod(method, [&](auto m) { ConvForward<decltype(m)>::run(s, images, x, packed, epilogue, y, scratch, share); });
 }
 
 size_t conv2dInputGradPackedFloats(const ConvShape& s, ConvMethod method) {
@@ -111,8 +111,9 @@ size_t conv2dInputGradScratchFloats(const ConvShape& s, ConvMethod method, int32
 }
 
 void conv2dInputGrad(const ConvShape& s, ConvMethod method, int32_t images, const float* dy, const float* packed,
-                     const Epilogue& epilogue, float* dx, float* scratch) {
-  withMethod(method, [&](auto m) { ConvInputGrad<decltype(m)>::run(s, images, dy, packed, epilogue, dx, scratch); });
+                     const Epilogue& epilogue, float* dx, float* scratch, Share share) {
+  withMethod(method,
+             [&](auto m) { ConvInputGrad<decltype(m)>::run(s, images, dy, packed, epilogue, dx, scratch, share); });
 }
 
 size_t conv2dWeightGradAccumulatorFloats(const ConvShape& s, ConvMethod method) {

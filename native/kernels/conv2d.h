@@ -11,6 +11,7 @@
 
 #include "epilogue.h"
 #include "shapes.h"
+#include "share.h"
 
 namespace rdi::kernels::inline RDI_ISA {
 
@@ -34,19 +35,20 @@ enum class ConvMethods : int32_t { Any, Local, Direct };
 // The fastest of the allowed methods for this shape, by a rule that was measured.
 ConvMethod conv2dMethod(const ConvShape& shape, ConvPass pass, ConvMethods allowed = ConvMethods::Any);
 
-// Forward: y = epilogue(conv(x, weight)).
+// Forward: y = epilogue(conv(x, weight)), or a share of it; each worker has scratch of its own.
 size_t conv2dPackedFloats(const ConvShape& shape, ConvMethod method);
 void conv2dPack(const ConvShape& shape, ConvMethod method, const float* weight, float* packed);
 size_t conv2dScratchFloats(const ConvShape& shape, ConvMethod method, int32_t images);
 void conv2dForward(const ConvShape& shape, ConvMethod method, int32_t images, const float* x, const float* packed,
-                   const Epilogue& epilogue, float* y, float* scratch);
+                   const Epilogue& epilogue, float* y, float* scratch, Share share = {});
 
-// Input gradient: dx = epilogue(the transposed convolution of dy). `shape` is the forward convolution's.
+// Input gradient: dx = epilogue(the transposed convolution of dy), or a share of it; where it cannot be shared, the
+// first worker's is all of it. `shape` is the forward convolution's.
 size_t conv2dInputGradPackedFloats(const ConvShape& shape, ConvMethod method);
 void conv2dInputGradPack(const ConvShape& shape, ConvMethod method, const float* weight, float* packed);
 size_t conv2dInputGradScratchFloats(const ConvShape& shape, ConvMethod method, int32_t images);
 void conv2dInputGrad(const ConvShape& shape, ConvMethod method, int32_t images, const float* dy, const float* packed,
-                     const Epilogue& epilogue, float* dx, float* scratch);
+                     const Epilogue& epilogue, float* dx, float* scratch, Share share = {});
 
 // Weight gradient, in two steps. Each worker adds its images into an accumulator of its own, which the caller zeroed
 // before the first call; then one call sums the accumulators in their order, so that the result is the same in every

@@ -105,14 +105,16 @@ auto rowsKernel(const Axis& columns) {
   }
 }
 
-// The results of one image, or of a class of them.
+// The results of one image, or of a class of them; a share of the blocks of channels.
 void depthwise(const Axis& rows, const Axis& columns, const float* x, const float* packed, const Epilogue& e,
-               const Results& results, float* strip) {
+               const Results& results, float* strip, Share share) {
   const int32_t width = stripWidth(columns), most = stripRows(rows, width);
   const auto run = rowsKernel(columns);
-  for (int32_t channel = 0; channel < results.channels; channel += blockChannels) {
-    const int32_t lanes = results.channels - channel;
-    const Block block{strip, ptrdiff_t(width) * blockChannels, packed, channel, lanes};
+  const size_t blockFloats = size_t(rows.taps) * columns.taps * blockChannels;
+  const int32_t blocks = ceilDiv(results.channels, blockChannels);
+  for (int32_t i = share.begin(blocks); i < share.end(blocks); i++) {
+    const int32_t channel = i * blockChannels, lanes = results.channels - channel;
+    const Block block{strip, ptrdiff_t(width) * blockChannels, packed + i * blockFloats, channel, lanes};
     for (int32_t y = 0; y < rows.results; y += most) {
       const int32_t count = rows.results - y < most ? rows.results - y : most;
       gatherStrip(rows, columns, y, count, width, x + channel, results.channels, lanes, strip);
@@ -120,7 +122,6 @@ void depthwise(const Axis& rows, const Axis& columns, const float* x, const floa
       to.y += y * results.row;
       run(rows, columns, block, count, shifted(e, size_t(y * results.row)), to);
     }
-    packed += size_t(rows.taps) * columns.taps * blockChannels;
   }
 }
 
@@ -200,12 +201,12 @@ size_t ConvForward<Depthwise>::scratchFloats(const ConvShape& s, int32_t) {
 
 template <>
 void ConvForward<Depthwise>::run(const ConvShape& s, int32_t images, const float* x, const float* packed,
-                                 const Epilogue& epilogue, float* y, float* scratch) {
+                                 const Epilogue& epilogue, float* y, float* scratch, Share share) {
   const Axis rows = forwardRows(s), columns = forwardColumns(s);
   for (int32_t image = 0; image < images; image++) {
     const size_t offset = image * outFloats(s);
     const Results results{y + offset, s.outChannels, ptrdiff_t(s.outWidth) * s.outChannels, s.outChannels};
-    depthwise(rows, columns, x + image * inFloats(s), packed, shifted(epilogue, offset), results, scratch);
+    depthwise(rows, columns, x + image * inFloats(s), packed, shifted(epilogue, offset), results, scratch, share);
   }
 }
 
@@ -236,14 +237,14 @@ size_t ConvInputGrad<Depthwise>::scratchFloats(const ConvShape& s, int32_t) {
 
 template <>
 void ConvInputGrad<Depthwise>::run(const ConvShape& s, int32_t images, const float* dy, const float* packed,
-                                   const Epilogue& epilogue, float* dx, float* scratch) {
+                                   const Epilogue& epilogue, float* dx, float* scratch, Share share) {
   for (int32_t image = 0; image < images; image++) {
     forEachClass(s, [&](const Line& rows, const Line& columns, size_t packedOffset) {
       const size_t at = image * inFloats(s) + (size_t(rows.first) * s.inWidth + columns.first) * s.inChannels;
       const Results results{dx + at, ptrdiff_t(s.stride) * s.inChannels, ptrdiff_t(s.stride) * s.inWidth * s.inChannels,
                             s.inChannels};
       depthwise(axisOf(rows, s.outHeight), axisOf(columns, s.outWidth), dy + image * outFloats(s),
-                packed + packedOffset, shifted(epilogue, at), results, scratch);
+                packed + packedOffset, shifted(epilogue, at), results, scratch, share);
     });
   }
 }

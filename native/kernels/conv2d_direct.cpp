@@ -63,7 +63,7 @@ size_t ConvForward<Direct>::scratchFloats(const ConvShape& s, int32_t) {
 
 template <>
 void ConvForward<Direct>::run(const ConvShape& s, int32_t images, const float* x, const float* packed,
-                              const Epilogue& epilogue, float* y, float* scratch) {
+                              const Epilogue& epilogue, float* y, float* scratch, Share share) {
   const ConvShape group = groupOf(s);
   const ptrdiff_t inRow = paddedRow(group), outRow = ptrdiff_t(s.outWidth) * s.outChannels;
   const RowGrid grid{s.outHeight * s.outWidth, s.outWidth,    ptrdiff_t(s.stride) * group.inChannels,
@@ -76,7 +76,7 @@ void ConvForward<Direct>::run(const ConvShape& s, int32_t images, const float* x
       const int32_t channel = g * group.outChannels;
       const size_t offset = image * outFloats(s) + channel;
       multiply(grid, input, runs, packed + g * groupPacked, group.outChannels, shifted(epilogue, offset, channel),
-               y + offset);
+               y + offset, share);
     }
   }
 }

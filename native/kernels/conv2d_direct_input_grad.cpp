@@ -98,8 +98,9 @@ size_t ConvInputGrad<Direct>::scratchFloats(const ConvShape& s, int32_t) {
 
 template <>
 void ConvInputGrad<Direct>::run(const ConvShape& s, int32_t images, const float* dy, const float* packed,
-                                const Epilogue& epilogue, float* dx, float* scratch) {
+                                const Epilogue& epilogue, float* dx, float* scratch, Share share) {
   if (hasOneChannelGrad(s)) {
+    if (share.part > 0) return;
     for (int32_t image = 0; image < images; image++) {
       const size_t offset = image * inFloats(s);
       oneChannelGrad(s, dy + image * outFloats(s), packed, shifted(epilogue, offset), dx + offset, scratch);
@@ -135,7 +136,7 @@ void ConvInputGrad<Direct>::run(const ConvShape& s, int32_t images, const float*
                                                         ptrdiff_t(columns.start + g.columns.before) * channels;
         const size_t at = offset + (size_t(rows.first) * s.inWidth + columns.first) * s.inChannels;
         multiply(grid, gradient + start, runs, packed + i * groupPacked + packedOffset, group.inChannels,
-                 shifted(epilogue, at), dx + at);
+                 shifted(epilogue, at), dx + at, share);
       });
     }
   }

@@ -25,15 +25,6 @@ RDI_INLINE size_t weightFloats(const ConvShape& s) {
 RDI_INLINE size_t inFloats(const ConvShape& s) { return size_t(s.inHeight) * s.inWidth * s.inChannels; }
 RDI_INLINE size_t outFloats(const ConvShape& s) { return size_t(s.outHeight) * s.outWidth * s.outChannels; }
 
-// The same epilogue for the image that starts `offset` floats further into the result, from its channel `channel` on.
-RDI_INLINE Epilogue shifted(Epilogue e, size_t offset, int32_t channel = 0) {
-  if (e.bias) e.bias += channel;
-  if (e.residual) e.residual += offset;
-  if (e.reluMask) e.reluMask += offset;
-  if (e.reluBits) e.reluBits += offset / 8;
-  return e;
-}
-
 // The functions of conv2d.h, once a method: Direct and Depthwise here, those of winograd.h.
 struct Direct {};
 struct Depthwise {};
@@ -44,7 +35,7 @@ struct ConvForward {
   static void pack(const ConvShape& shape, const float* weight, float* packed);
   static size_t scratchFloats(const ConvShape& shape, int32_t images);
   static void run(const ConvShape& shape, int32_t images, const float* x, const float* packed, const Epilogue& epilogue,
-                  float* y, float* scratch);
+                  float* y, float* scratch, Share share);
 };
 
 template <class Method>
@@ -53,7 +44,7 @@ struct ConvInputGrad {
   static void pack(const ConvShape& shape, const float* weight, float* packed);
   static size_t scratchFloats(const ConvShape& shape, int32_t images);
   static void run(const ConvShape& shape, int32_t images, const float* dy, const float* packed,
-                  const Epilogue& epilogue, float* dx, float* scratch);
+                  const Epilogue& epilogue, float* dx, float* scratch, Share share);
 };
 
 template <class Method>

@@ -12,18 +12,19 @@ namespace {
 template <class F>
 constexpr int keptPoints = F::P*(takesRows ? F::M : F::P);
 
-// Outputs of the tiles of one strip from m[point][tile][channel]; `m` is that of the strip's first tile, `y` the image.
+// Outputs of the tiles of one strip, some of their channels, from m[point][tile][channel]; `m` is that of the strip's
+// first tile, `y` the image.
 template <class F>
-void storeStrip(const ConvShape& s, const TileGrid& g, const float* m, size_t step, int32_t tileRow,
-                const Epilogue& epilogue, float* y) {
+void storeStrip(const ConvShape& s, const TileGrid& g, const Columns& outputs, const float* m, size_t step,
+                int32_t tileRow, const Epilogue& epilogue, float* y) {
   constexpr int P = F::P, M = F::M;
   const Epilogue e = epilogue;  // a local, which no store can change
   const int32_t rows = s.outHeight - tileRow * M < M ? s.outHeight - tileRow * M : M;
   const ptrdiff_t channels = s.outChannels, row = s.outWidth * channels;
   for (int32_t tile = 0; tile < g.across; tile++) {
     const int32_t columns = s.outWidth - tile * M < M ? s.outWidth - tile * M : M;
-    ptrdiff_t first = tileRow * M * row + tile * M * channels;
-    for (int32_t c = 0; c < s.outChannels; c += VL, m += VL, first += VL) {
+    ptrdiff_t first = tileRow * M * row + tile * M * channels + outputs.first;
+    for (int32_t c = outputs.first; c < outputs.first + outputs.count; c += VL, m += VL, first += VL) {
       vf half[P][M];
       RDI_UNROLL for (int a = 0; a < P; a++) {
         if constexpr (takesRows) {
@@ -71,28 +72,32 @@ size_t ConvForward<F>::scratchFloats(const ConvShape& s, int32_t images) {
 
 template <class F>
 void ConvForward<F>::run(const ConvShape& s, int32_t images, const float* x, const float* packed,
-                         const Epilogue& epilogue, float* y, float* scratch) {
+                         const Epilogue& epilogue, float* y, float* scratch, Share share) {
   const TileGrid g = tileGrid<F>(s, images);
+  const GridShare parts = shareGrid(share, g.strips * g.across, ceilDiv(s.outChannels, columnUnit));
+  if (parts.empty) return;
+  const Columns outputs = shareColumns(parts.columns, s.outChannels);
+  const int32_t end = parts.rows.end(g.strips);
   const size_t vStep = pointStep(g, s.inChannels), mStep = pointStep(g, s.outChannels);
   float* v = scratch + stripFloats<F>(s, g);
   float* m = v + F::P * F::P * vStep;
   prepareStrips<F>(s, g, scratch);
-  for (int32_t first = 0; first < g.strips; first += g.blockStrips) {
-    const int32_t strips = g.strips - first < g.blockStrips ? g.strips - first : g.blockStrips;
+  for (int32_t first = parts.rows.begin(g.strips); first < end; first += g.blockStrips) {
+    const int32_t strips = end - first < g.blockStrips ? end - first : g.blockStrips;
     for (int32_t i = 0; i < strips; i++) {
       const int32_t image = (first + i) / g.down, tileRow = (first + i) % g.down;
       transformStrip<F>(s, g, x + image * inFloats(s), tileRow, scratch, v + size_t(i) * g.across * s.inChannels,
                         vStep);
     }
     if constexpr (takesRows) {
-      multiplyRowsOfPoints<F>(strips * g.across, s.inChannels, s.outChannels, v, vStep, packed, m, mStep);
+      multiplyRowsOfPoints<F>(strips * g.across, s.inChannels, outputs, v, vStep, packed, m, mStep);
     } else {
-      multiplyPoints<F>(strips * g.across, s.inChannels, s.outChannels, v, vStep, packed, m, mStep);
+      multiplyPoints<F>(strips * g.across, s.inChannels, outputs, v, vStep, packed, m, mStep);
     }
     for (int32_t i = 0; i < strips; i++) {
       const int32_t image = (first + i) / g.down, tileRow = (first + i) % g.down;
       const size_t offset = image * outFloats(s);
-      storeStrip<F>(s, g, m + size_t(i) * g.across * s.outChannels, mStep, tileRow, shifted(epilogue, offset),
+      storeStrip<F>(s, g, outputs, m + size_t(i) * g.across * outputs.count, mStep, tileRow, shifted(epilogue, offset),
                     y + offset);
     }
   }

@@ -141,7 +141,7 @@ void runTranspose(const ConvShape& s, int32_t images, const float* dy, const flo
       const int32_t image = (first + i) / g.down, tileRow = (first + i) % g.down;
       transformGradient<F>(s, g, dy + image * outFloats(s), tileRow, v + size_t(i) * g.across * s.outChannels, vStep);
     }
-    multiplyPoints<F>(strips * g.across, s.outChannels, s.inChannels, v, vStep, packed, m, mStep);
+    multiplyPoints<F>(strips * g.across, s.outChannels, shareColumns({}, s.inChannels), v, vStep, packed, m, mStep);
     for (int32_t i = 0; i < strips; i++) {
       const int32_t image = (first + i) / g.down, tileRow = (first + i) % g.down;
       const size_t offset = image * inFloats(s);
@@ -177,11 +177,12 @@ size_t ConvInputGrad<F>::scratchFloats(const ConvShape& s, int32_t images) {
 
 template <class F>
 void ConvInputGrad<F>::run(const ConvShape& s, int32_t images, const float* dy, const float* packed,
-                           const Epilogue& epilogue, float* dx, float* scratch) {
+                           const Epilogue& epilogue, float* dx, float* scratch, Share share) {
   if (flips<F>(s)) {
-    ConvForward<F>::run(flipped<F>(s), images, dy, packed, epilogue, dx, scratch);
+    ConvForward<F>::run(flipped<F>(s), images, dy, packed, epilogue, dx, scratch, share);
   } else if constexpr (hasTranspose<F>) {
-    runTranspose<F>(s, images, dy, packed, epilogue, dx, scratch);
+    // Strips hand rows to the strips below them.
+    if (share.part == 0) runTranspose<F>(s, images, dy, packed, epilogue, dx, scratch);
   }
 }
 

@@ -1,6 +1,7 @@
 // What a matrix-like kernel does with its result before it stores it.
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "isa.h"
@@ -20,5 +21,14 @@ struct Epilogue {
   const uint8_t* reluBits = nullptr;
   bool relu = false;
 };
+
+// The same epilogue for what starts `offset` floats further into the result, from its channel `channel` on.
+RDI_INLINE Epilogue shifted(Epilogue e, size_t offset, int32_t channel = 0) {
+  if (e.bias) e.bias += channel;
+  if (e.residual) e.residual += offset;
+  if (e.reluMask) e.reluMask += offset;
+  if (e.reluBits) e.reluBits += offset / 8;
+  return e;
+}
 
 }  // namespace rdi::kernels::inline RDI_ISA

@@ -225,14 +225,25 @@ void accumulatePanel(const OuterGrid& grid, const float* a, int32_t height, cons
 }  // namespace
 
 void multiply(const RowGrid& rowGrid, const float* a, const Runs& runs, const float* packed, int32_t columns,
-              const Epilogue& epilogue, float* c) {
-  const RowGrid grid = joined(rowGrid);
-  for (int32_t first = 0; first < columns; first += panelColumns) {
+              const Epilogue& epilogueOfAll, float* c, Share share) {
+  // Whole lines of the grid, and whole panels.
+  const GridShare parts = shareGrid(share, rowGrid.rows, ceilDiv(columns, panelColumns));
+  const int32_t lines = ceilDiv(rowGrid.rows, rowGrid.width), line = parts.rows.begin(lines);
+  RowGrid shared = rowGrid;
+  shared.rows = (parts.rows.end(lines) - line) * rowGrid.width;
+  if (parts.empty || shared.rows == 0) return;
+  a += line * rowGrid.aRow;
+  c += line * rowGrid.cRow;
+  const Epilogue epilogue = shifted(epilogueOfAll, size_t(line * rowGrid.cRow));
+  const RowGrid grid = joined(shared);
+  const int32_t panels = ceilDiv(columns, panelColumns);
+  for (int32_t panel = parts.columns.begin(panels); panel < parts.columns.end(panels); panel++) {
+    const int32_t first = panel * panelColumns;
     const int32_t width = columns - first < panelColumns ? columns - first : panelColumns;
     const float* weights = packed + size_t(first) * size_t(runs.total());
-    const Panel panel{grid.aPixel, grid.cPixel, runs, weights, first, width, epilogue};
+    const Panel rows{grid.aPixel, grid.cPixel, runs, weights, first, width, epilogue};
     withVectors<panelVectors>(ceilDiv(width, VL),
-                              [&](auto vectors) { multiplyPanel<vectors.count>(grid, a, panel, c); });
+                              [&](auto vectors) { multiplyPanel<vectors.count>(grid, a, rows, c); });
   }
 }
 

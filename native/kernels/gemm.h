@@ -6,6 +6,7 @@
 #pragma once
 
 #include "epilogue.h"
+#include "share.h"
 #include "simd.h"
 
 namespace rdi::kernels::inline RDI_ISA {
@@ -49,9 +50,10 @@ void packMatrix(int32_t depth, int32_t columns, float* packed, Element element) 
   }
 }
 
-// C = epilogue(A·B): `c` is C's first element, and the epilogue's residual and mask are those of that element.
+// C = epilogue(A·B), or a share of it: `c` is C's first element, and the epilogue's residual and mask are those of that
+// element.
 void multiply(const RowGrid& grid, const float* a, const Runs& runs, const float* packed, int32_t columns,
-              const Epilogue& epilogue, float* c);
+              const Epilogue& epilogue, float* c, Share share = {});
 
 // C[rows][columns] = A[rows][depth]·B, with `columns` a multiple of VL. Leaner than multiply(), which counts where
 // depth is small, as in the Winograd convolutions.

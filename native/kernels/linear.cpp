@@ -12,9 +12,9 @@ void linearPack(const LinearShape& s, const float* weight, float* packed) {
 }
 
 void linearForward(const LinearShape& s, int32_t images, const float* x, const float* packed, const Epilogue& epilogue,
-                   float* y) {
+                   float* y, Share share) {
   const RowGrid grid{images, images, s.inFeatures, 0, s.outFeatures, 0};
-  multiply(grid, x, Runs{1, s.inFeatures, 0}, packed, s.outFeatures, epilogue, y);
+  multiply(grid, x, Runs{1, s.inFeatures, 0}, packed, s.outFeatures, epilogue, y, share);
 }
 
 size_t linearInputGradPackedFloats(const LinearShape& s) { return packedFloats(s.outFeatures, s.inFeatures); }
@@ -25,9 +25,9 @@ void linearInputGradPack(const LinearShape& s, const float* weight, float* packe
 }
 
 void linearInputGrad(const LinearShape& s, int32_t images, const float* dy, const float* packed,
-                     const Epilogue& epilogue, float* dx) {
+                     const Epilogue& epilogue, float* dx, Share share) {
   const RowGrid grid{images, images, s.outFeatures, 0, s.inFeatures, 0};
-  multiply(grid, dy, Runs{1, s.outFeatures, 0}, packed, s.inFeatures, epilogue, dx);
+  multiply(grid, dy, Runs{1, s.outFeatures, 0}, packed, s.inFeatures, epilogue, dx, share);
 }
 
 void linearWeightGradAccumulate(const LinearShape& s, int32_t images, const float* x, const float* dy,

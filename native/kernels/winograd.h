@@ -273,12 +273,26 @@ void packPoints(int32_t depth, int32_t columns, float* packed, Filter filter) {
   });
 }
 
+// Columns that are computed of those that there are, in units of columnUnit.
+struct Columns {
+  int32_t all, first, count;
+};
+// The columns of a panel: where a matrix's packed weights can be parted.
+inline constexpr int columnUnit = VL == 16 ? VL : panelColumns;
+
+RDI_INLINE Columns shareColumns(Share share, int32_t columns) {
+  const int32_t units = ceilDiv(columns, columnUnit);
+  const int32_t first = share.begin(units) * columnUnit, end = share.end(units) * columnUnit;
+  return {columns, first, (end < columns ? end : columns) - first};
+}
+
 // m[point] = v[point] · packed[point]: [tiles][depth] · [depth][columns] for all points of a block.
 template <class F>
-void multiplyPoints(int32_t tiles, int32_t depth, int32_t columns, const float* v, size_t vStep, const float* packed,
-                    float* m, size_t mStep) {
+void multiplyPoints(int32_t tiles, int32_t depth, const Columns& columns, const float* v, size_t vStep,
+                    const float* packed, float* m, size_t mStep) {
+  packed += size_t(columns.first) * depth;
   for (int point = 0; point < F::P * F::P; point++) {
-    multiplyMatrix(tiles, depth, columns, v + point * vStep, packed + size_t(point) * depth * columns,
+    multiplyMatrix(tiles, depth, columns.count, v + point * vStep, packed + size_t(point) * depth * columns.all,
                    m + point * mStep);
   }
 }

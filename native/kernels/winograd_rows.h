@@ -68,13 +68,14 @@ RDI_INLINE void multiplyTiles(int32_t tiles, int32_t depth, const float* v, size
 // half[row of points][output column of a tile][tile][column] = the products of all points of a block, transformed along
 // the rows of points.
 template <class F>
-void multiplyRowsOfPoints(int32_t tiles, int32_t depth, int32_t columns, const float* v, size_t vStep,
+void multiplyRowsOfPoints(int32_t tiles, int32_t depth, const Columns& columns, const float* v, size_t vStep,
                           const float* packed, float* half, size_t halfStep) {
   constexpr int P = F::P, M = F::M, T = 24 / P;
   for (int a = 0; a < P; a++) {
-    for (int32_t column = 0; column < columns; column += VL, packed += size_t(depth) * P * VL) {
-      multiplyTiles<F, T>(tiles, depth, v + a * P * vStep, vStep, packed, packed + size_t(depth) * P * VL,
-                          half + a * M * halfStep + column, halfStep, columns);
+    const float* weights = packed + size_t(a * columns.all + columns.first) * depth * P;
+    for (int32_t column = 0; column < columns.count; column += VL, weights += size_t(depth) * P * VL) {
+      multiplyTiles<F, T>(tiles, depth, v + a * P * vStep, vStep, weights, weights + size_t(depth) * P * VL,
+                          half + a * M * halfStep + column, halfStep, columns.count);
     }
   }
 }

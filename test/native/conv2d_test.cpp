@@ -2,9 +2,11 @@
 #include "kernels/conv2d.h"
 
 #include "check.h"
+#include "shares.h"
 
 using namespace rdi::kernels;
 using test::Buffer;
+using test::testShares;
 
 namespace {
 
@@ -139,6 +141,9 @@ void testShape(const ConvShape& s, int32_t images) {
         Buffer scratch(conv2dScratchFloats(s, method, images), "scratch"), y(outFloats, "y");
         conv2dForward(s, method, images, x.data(), packed.data(), e, y.data(), scratch.data());
         test::checkClose(y.data(), expected, tolerance, nameOf(s, method, images, "forward"));
+        testShares(y, nameOf(s, method, images, "forward"), [&](float* shared, Share share) {
+          conv2dForward(s, method, images, x.data(), packed.data(), e, shared, scratch.data(), share);
+        });
       }
     }
     {
@@ -156,6 +161,9 @@ void testShape(const ConvShape& s, int32_t images) {
         Buffer scratch(conv2dInputGradScratchFloats(s, method, images), "scratch"), dx(inFloats, "dx");
         conv2dInputGrad(s, method, images, dy.data(), packed.data(), e, dx.data(), scratch.data());
         test::checkClose(dx.data(), expected, tolerance, nameOf(s, method, images, "input gradient"));
+        testShares(dx, nameOf(s, method, images, "input gradient"), [&](float* shared, Share share) {
+          conv2dInputGrad(s, method, images, dy.data(), packed.data(), e, shared, scratch.data(), share);
+        });
       }
     }
     {

@@ -1,4 +1,5 @@
 // The executor through the C ABI, with several workers: what scripts/sanitize runs under ThreadSanitizer.
+#include <algorithm>
 #include <chrono>
 #include <thread>
 
@@ -9,13 +10,16 @@
 namespace {
 
 using namespace test;
+using std::copy_n;
+using std::equal;
 using std::string;
 using std::vector;
 
 constexpr int32_t endless = 1 << 30;  // repetitions: minutes of work, which only a cancelled run does not do
 
 struct Engine {
-  explicit Engine(int32_t workers, const char* isa = nullptr) : handle(rdi_engine_create(workers, isa, 0, RDI_FP32)) {
+  explicit Engine(int32_t workers, const char* name = nullptr)
+      : isa(name), handle(rdi_engine_create(workers, isa, 0, RDI_FP32)) {
     if (handle) return;
     check(false, string("an engine can be created: ") + rdi_last_error(nullptr));
     exit(finish("executor"));
@@ -32,6 +36,7 @@ struct Engine {
     exit(finish("executor"));
   }
 
+  const char* isa;
   rdi_engine* handle;
 };
 
@@ -82,6 +87,39 @@ void repetitions(Engine& engine) {
     checkClose(y.data(), expected, 1e-6, "seven repetitions");
   }
   rdi_plan_destroy(plan);
+}
+
+// Fewer images than workers: all workers compute each, layer by layer, and what comes of it is what one worker
+// computes.
+void fewImages(Engine& engine) {
+  constexpr int32_t channels = 32, size = 14, most = 4;
+  const PlanBuilder::Dims dims = {channels, size, size};
+  PlanBuilder builder(3, most);
+  const int32_t x = builder.external(dims), y = builder.external(dims);
+  const int32_t w = builder.external({channels, channels, 3, 3}, Rows::Whole);
+  const int32_t before = builder.arena(dims), middle = builder.arena(dims), sum = builder.arena(dims);
+  const int32_t after = builder.arena(dims);
+  // Stride, padding, groups, ReLU, any method.
+  builder.phase(Kind::Tiled,
+                {{"conv2d", {before, w, -1, -1}, middle, {1, 1, 1, 1, 0}},
+                 {"conv2d", {middle, w, -1, before}, sum, {1, 1, 1, 0, 0}},
+                 {"clamp", {sum}, after, {floatBits(-1), floatBits(1)}}},
+                {{"load", {x}, before}}, {{"store", {after}, y}});
+  builder.carry(before, after);
+  vector<float> weight = random(channels * channels * 9, 10);
+  for (float& value : weight) value *= 0.1f;
+  Engine single(1, engine.isa);
+  rdi_plan *plan = engine.plan(builder), *expected = single.plan(builder);
+  for (int32_t batch = 1; batch <= most; batch++) {
+    vector<float> images = random(size_t(batch) * channels * size * size, 11);
+    vector<float> together(images.size()), alone(images.size());
+    const Run how = {.batch = batch, .repeat = 3};
+    expectRun(plan, {images.data(), together.data(), weight.data()}, how, "few images");
+    expectRun(expected, {images.data(), alone.data(), weight.data()}, how, "few images by one worker");
+    check(together == alone, "workers compute an image together as one does alone");
+  }
+  rdi_plan_destroy(plan);
+  rdi_plan_destroy(expected);
 }
 
 // y = (2·w)·x, with 2·w of a parameter phase, and w large enough for the workers to share that phase.
@@ -243,6 +281,14 @@ void adaptiveRuns(Engine& engine) {
     seen[exit]++;
   }
   check(seen[1] > 0 && seen[2] > 0 && seen[3] > 0, "images leave at every exit");
+  for (size_t n = 0; n < 12; n++) {
+    Adaptive one(1);
+    copy_n(&data.x[n * 4], 4, one.x.begin());
+    check(one.run(plan, {thresholds[0], thresholds[1]}) == RDI_OK && one.exits[0] == data.exits[n] &&
+              one.entropy[0] == data.entropy[n] &&
+              equal(one.probabilities.begin(), one.probabilities.end(), data.probabilities.begin() + ptrdiff_t(n) * 4),
+          "an image leaves alone as it does among others");
+  }
 
   // Two of the labels that the second segment looks at are bad, for different workers to find.
   data.labels.front() = data.labels.back() = 77;
@@ -330,6 +376,7 @@ void stops(int32_t workers) {
 void allOf(int32_t workers, const char* isa) {
   Engine engine(workers, isa);
   repetitions(engine);
+  fewImages(engine);
   parameters(engine);
   phases(engine);
   reductions(engine);

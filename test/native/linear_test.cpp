@@ -1,6 +1,7 @@
 #include "kernels/linear.h"
 
 #include "check.h"
+#include "shares.h"
 
 using namespace rdi::kernels;
 using test::Buffer;
@@ -37,11 +38,17 @@ void testShape(int32_t images, int32_t in, int32_t out) {
   linearPack(s, weight.data(), packed.data());
   linearForward(s, images, x.data(), packed.data(), Epilogue{.bias = bias.data(), .relu = true}, y.data());
   test::checkClose(y.data(), forward, 2e-6, std::string(name) + "forward");
+  test::testShares(y, std::string(name) + "forward", [&](float* shared, Share share) {
+    linearForward(s, images, x.data(), packed.data(), Epilogue{.bias = bias.data(), .relu = true}, shared, share);
+  });
 
   Buffer gradPacked(linearInputGradPackedFloats(s), "packed"), dx(inFloats, "dx");
   linearInputGradPack(s, weight.data(), gradPacked.data());
   linearInputGrad(s, images, dy.data(), gradPacked.data(), Epilogue{.reluMask = mask.data()}, dx.data());
   test::checkClose(dx.data(), inputGrad, 2e-6, std::string(name) + "input gradient");
+  test::testShares(dx, std::string(name) + "input gradient", [&](float* shared, Share share) {
+    linearInputGrad(s, images, dy.data(), gradPacked.data(), Epilogue{.reluMask = mask.data()}, shared, share);
+  });
 
   Buffer accumulator(weights, "accumulator");
   accumulator.fill(0);
